@@ -1,0 +1,76 @@
+# Thin: each target calls `harness` or a script in tools/. `make` alone lists them.
+# Variables are described under `make help`.
+
+VENV ?= .venv
+PYTHON ?=
+SETUP = PYTHON='$(PYTHON)' VENV='$(VENV)' TORCH_INDEX='$(TORCH_INDEX)' tools/setup.sh
+# PYTHON= inside an environment is used as it is; otherwise the environment is VENV, made with PYTHON.
+PY := $(or $(if $(PYTHON),$(shell tools/environment-python.sh '$(PYTHON)')),$(VENV)/bin/python)
+HARNESS = $(PY) -m harness
+
+flag = $(if $($(1)),$(2) '$($(1))')
+switch = $(if $(filter-out 0,$($(1))),$(2))
+RUN_FLAGS = $(strip $(call flag,CONFIG,--config) $(call flag,SCALE,--scale) $(call flag,ROUNDS,--rounds) \
+  $(call switch,JUDGED,--judged) $(call flag,S3,--s3) $(call flag,PROFILE,--profile) $(call flag,LOADER,--loader) \
+  $(call flag,DATA,--data) $(call flag,ACCESS,--access) $(call flag,MODE,--mode) $(call flag,RESUME,--resume) \
+  $(call switch,FRESH,--fresh))
+DRY := $(filter-out 0,$(DRY_RUN))
+# With DRY_RUN=1 nothing is installed, written or started.
+bench = PYTHON='$(PYTHON)' VENV='$(VENV)' tools/bench.sh '$(PY)' $(1) $(2) $(RUN_FLAGS) $(if $(DRY),--dry-run)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup test test-slow lint format ci bench bench-fuse readme readme-check lock s3 dataset doctor clean
+
+help: ## This list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | sed 's/|/\t/' | expand -t 22
+	@tools/variables.sh
+
+setup: ## Install what is needed: system packages (by apt), then Python ones into .venv
+	@$(SETUP)
+
+test: setup ## Run the tests (the slow ones by `make test-slow`)
+	$(PY) -m pytest -m 'not slow' $(ARGS)
+
+test-slow: setup ## Run the slow tests
+	$(PY) -m pytest -m slow $(ARGS)
+
+lint: setup ## Check format, style, types, layers and spelling
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	$(dir $(PY))lint-imports --no-logo
+	$(PY) -m codespell_lib
+
+format: setup ## Put the code into its format
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+ci: lint readme-check test ## What must hold before a change is accepted
+
+bench: ## Measure what exists, small and short, and print the tables (at most 5 minutes)
+	@$(call bench,base,quick)
+
+bench-fuse: ## Measure the FUSE caches: CONFIG=19GiB, JUDGED=1, ... (installs torch unless LOADER=pillow)
+	@$(call bench,$(if $(filter pillow,$(LOADER)),base,torch),fuse)
+
+readme: setup ## Write the published results into README.md
+	$(HARNESS) readme
+
+readme-check: setup ## Fail if README.md is not what the published results render to
+	$(HARNESS) readme --check
+
+dataset: setup ## Make the data set alone: SCALE, DATA
+	$(HARNESS) dataset coco $(call flag,SCALE,--scale) $(call flag,DATA,--data)
+
+s3: setup ## Serve S3 on this machine until Ctrl-C: S3=sim or seaweedfs, PROFILE
+	$(HARNESS) s3 $(or $(S3),sim) $(call flag,PROFILE,--profile)
+
+doctor: setup ## Say what this machine can and cannot run
+	$(HARNESS) doctor
+
+lock: setup ## Renew the exact versions in requirements.lock and requirements-torch.lock
+	UV='$(dir $(PY))uv' tools/lock.sh
+
+clean: ## Remove caches and local results (not .venv)
+	rm -rf .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis results/local
