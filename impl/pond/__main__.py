@@ -1,0 +1,5 @@
+"""``python -m pond`` is the command line."""
+
+from pond.cli import main
+
+main()

@@ -1,0 +1,263 @@
+"""Mounting a version: from options to a running file system, in the foreground or behind."""
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pond.cache import EntryCache, Fetcher
+from pond.errors import InvalidArgument, MountError, NotFound
+from pond.filesystem import Filesystem
+from pond.metrics import Metrics
+from pond.prefetch import PrefetchMode, choose_prefetch
+from pond.sizes import format_size
+from pond.store import ClientStore
+from pond.volume import Version, Volume, parse_address
+
+__all__ = [
+    "Assembly",
+    "MountOptions",
+    "assemble",
+    "check_fuse",
+    "check_mountpoint",
+    "mount_background",
+    "mount_foreground",
+    "mounted_pond",
+    "report_ready",
+    "unmount",
+]
+
+_log = logging.getLogger(__name__)
+
+FOREVER_S = 365 * 86400.0
+"""A version never changes: what the kernel knows of it holds for a year unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class MountOptions:
+    """How a version is mounted; sizes in bytes.
+
+    Attributes
+    ----------
+    chunk_bytes : size of a GET ahead of readers
+    readahead_bytes : how far ahead of a sequential reader
+    cache_bytes : upper bound of the cache
+    kernel_cache_timeout_s : how long the kernel may keep names and attributes
+    page_cache : whether the kernel may keep files' pages
+    prefetch : what to fetch ahead
+    prefetch_connections : GETs ahead of readers at once
+    allow_other : let other users in
+    """
+
+    chunk_bytes: int = 8 << 20
+    readahead_bytes: int = 32 << 20
+    cache_bytes: int = 10 << 30
+    kernel_cache_timeout_s: float = FOREVER_S
+    page_cache: bool = True
+    prefetch: PrefetchMode = PrefetchMode.AUTO
+    prefetch_connections: int = 12
+    allow_other: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        for name, least in (("chunk_bytes", 4096), ("readahead_bytes", 0), ("cache_bytes", 1 << 20)):
+            if getattr(self, name) < least:
+                option = {"chunk_bytes": "--chunk-size", "readahead_bytes": "--readahead-size"}.get(
+                    name, "--max-cache-size"
+                )
+                raise InvalidArgument(f"{option}: at least {format_size(least)}")
+        if self.kernel_cache_timeout_s < 0:
+            raise InvalidArgument("--kernel-cache-timeout: not below 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A version with everything between the store and the kernel."""
+
+    filesystem: Filesystem
+    fetcher: Fetcher
+    metrics: Metrics
+
+
+def assemble(version: Version, options: MountOptions) -> Assembly:
+    """Put cache, fetcher, prefetch and file system together over a version."""
+    metrics = Metrics()
+    cache = EntryCache(options.cache_bytes, metrics)
+    store = version.store
+    if isinstance(store, ClientStore):
+        store.on_retry = lambda reason: _note_retry(metrics, reason)
+    fetcher = Fetcher(version, cache, metrics, prefetch_threads=options.prefetch_connections)
+    prefetch = choose_prefetch(options.prefetch, fetcher, options.chunk_bytes, options.readahead_bytes)
+    return Assembly(Filesystem(fetcher, prefetch, cache, metrics), fetcher, metrics)
+
+
+def _note_retry(metrics: Metrics, reason: str) -> None:
+    metrics.retries.inc()
+    _log.warning("trying again: %s", reason)
+
+
+def check_mountpoint(mountpoint: Path) -> None:
+    """Raise unless a folder can be mounted over."""
+    try:
+        if not mountpoint.is_dir():
+            if mountpoint.exists():
+                raise InvalidArgument(f"{mountpoint}: not a folder")
+            raise NotFound(f"{mountpoint}: no such mountpoint; make it with: mkdir -p {mountpoint}")
+        in_use = mountpoint.is_mount()
+    except OSError as error:
+        if error.errno == errno.ENOTCONN:
+            raise MountError(
+                f"{mountpoint}: a dead mount is in the way; remove it with: pond umount {mountpoint}"
+            ) from error
+        raise MountError(f"{mountpoint}: {error.strerror}") from error
+    if in_use:
+        raise MountError(
+            f"{mountpoint}: something is mounted here already; see it with: findmnt {mountpoint}"
+        )
+
+
+def check_fuse(*, allow_other: bool) -> None:
+    """Raise unless this process can mount with FUSE."""
+    if not Path("/dev/fuse").exists():
+        raise MountError("/dev/fuse is missing: load the kernel module with: modprobe fuse")
+    if os.geteuid() == 0:
+        try:
+            os.close(os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC))
+        except OSError as error:
+            raise MountError(f"/dev/fuse cannot be opened: {error.strerror}") from error
+        return  # others mount through fusermount3, which opens it as root
+    if shutil.which("fusermount3") is None:
+        raise MountError("fusermount3 is missing: install it with: apt-get install fuse3")
+    if allow_other and "user_allow_other" not in _fuse_conf():
+        raise MountError("--allow-other needs the line user_allow_other in /etc/fuse.conf (or root)")
+
+
+def _fuse_conf() -> list[str]:
+    with contextlib.suppress(OSError):
+        return [line.strip() for line in Path("/etc/fuse.conf").read_text().splitlines()]
+    return []
+
+
+def mount_foreground(
+    address: str, mountpoint: Path, options: MountOptions, ready: Callable[[str], None]
+) -> None:
+    """Mount a version and serve it until it is unmounted; ``ready`` is told its full address.
+
+    Raises
+    ------
+    PondError
+        Nothing is mounted then.
+    """
+    check_mountpoint(mountpoint)
+    check_fuse(allow_other=options.allow_other)
+    try:
+        from pond.fuse import FuseOperations, serve
+    except ImportError as error:
+        raise MountError(
+            f"pyfuse3 cannot be loaded ({error}); install it with: pip install 'pond-pod-bench[fuse]'"
+        ) from error
+    where = parse_address(address)
+    version = Volume.open(where.url).version(where.version)
+    _warn_of_memory(options.cache_bytes)
+    assembly = assemble(version, options)
+    operations = FuseOperations(
+        assembly.filesystem,
+        assembly.metrics,
+        page_cache=options.page_cache,
+        timeout_s=options.kernel_cache_timeout_s,
+    )
+    flags = {"ro", "nosuid", "nodev", "noatime", "default_permissions", "subtype=pond"}
+    flags.add("fsname=" + version.url.replace("\\", "\\\\").replace(",", "\\,"))
+    if options.allow_other:
+        flags.add("allow_other")
+    try:
+        serve(operations, mountpoint, flags, lambda: ready(version.url))
+    finally:
+        assembly.fetcher.close()
+
+
+def _warn_of_memory(cache_bytes: int) -> None:
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if cache_bytes > total:
+        _log.warning(
+            "the cache may grow to %s, this machine has %s of memory",
+            format_size(cache_bytes),
+            format_size(total),
+        )
+
+
+def mount_background(arguments: list[str]) -> str:
+    """Start ``pond mount --foreground`` with these arguments behind this process; return the mounted address.
+
+    Raises
+    ------
+    MountError
+        With the reason that the other process gave.
+    """
+    receive, send = os.pipe()
+    command = [sys.executable, "-m", "pond", "mount", "--foreground", "--ready-fd", str(send), *arguments]
+    try:
+        child = subprocess.Popen(
+            command,
+            pass_fds=[send],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    finally:
+        os.close(send)
+    threading.Thread(target=child.wait, daemon=True).start()
+    with open(receive, "rb") as pipe:  # noqa: PTH123
+        answer = pipe.read()
+    if not answer:
+        raise MountError("the mounting process ended without a word; try --foreground")
+    told: dict[str, str] = json.loads(answer)
+    if "error" in told:
+        raise MountError(told["error"])
+    return told["mounted"]
+
+
+def report_ready(descriptor: int, told: dict[str, str]) -> None:
+    """Answer the process that waits in ``mount_background``, once."""
+    with contextlib.suppress(OSError):
+        os.write(descriptor, json.dumps(told).encode())
+        os.close(descriptor)
+
+
+def mounted_pond(mountpoint: Path) -> bool:
+    """Say whether a pond is mounted at a folder; asks the kernel, not the mount."""
+    wanted = str(mountpoint.absolute()).replace("\\", "\\134").replace(" ", "\\040")
+    found = False
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields = line.split()
+        if fields[4] == wanted:
+            found = fields[fields.index("-") + 1] == "fuse.pond"
+    return found
+
+
+def unmount(mountpoint: Path) -> None:
+    """Undo a mount of pond.
+
+    Raises
+    ------
+    MountError
+        No pond is mounted there, or it is in use.
+    """
+    if not mounted_pond(mountpoint):
+        raise MountError(f"{mountpoint}: no pond is mounted here")
+    tool = shutil.which("fusermount3")
+    command = [tool, "-u", str(mountpoint)] if tool else ["umount", str(mountpoint)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        reason = done.stderr.strip().splitlines()
+        hint = "; see who uses it with: fuser -m" if "busy" in done.stderr else ""
+        raise MountError(f"{mountpoint}: {reason[-1] if reason else 'cannot be unmounted'}{hint}")

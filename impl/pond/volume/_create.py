@@ -1,0 +1,251 @@
+"""Packing a folder into a new version.
+
+Two passes: the first walks the tree and numbers its nodes breadth first; the second reads the files depth first, each
+folder's files before its folders (the order in which an image folder is listed), hashes their entries and streams
+them into packs. The manifest is written last, with one conditional put: a version is there whole or not at all.
+"""
+
+import os
+import stat
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from blake3 import blake3
+
+from pond.errors import AccessDenied, AlreadyExists, InvalidArgument, NotFound, PondError
+from pond.format import (
+    BLOCK_BYTES,
+    PACK_HEADER_BYTES,
+    ROOT,
+    Extent,
+    ManifestBuilder,
+    Node,
+    Pack,
+    VersionInfo,
+    pack_header,
+)
+from pond.store import ObjectStore
+from pond.volume._address import PACKS, check_version_name, manifest_key
+from pond.volume._volume import Volume
+
+PACK_BYTES = 1 << 30
+"""A pack is closed with the file that brings it to this size."""
+
+Progress = Callable[[int, int], None]
+"""Told how many more files and bytes are packed."""
+
+_CONTROL_NAMES = (b".version", b".commit", b".clearcache", b".prom")
+
+
+def create_version(
+    volume: Volume,
+    source: Path,
+    version: str,
+    *,
+    message: str = "",
+    progress: Progress = lambda _files, _bytes: None,
+    on_skip: Callable[[bytes], None] = lambda _path: None,
+    clock_ns: Callable[[], int] = time.time_ns,
+) -> VersionInfo:
+    """Pack the tree below ``source`` into a new version of a volume.
+
+    Parameters
+    ----------
+    volume
+        Where to; it is made with its first version.
+    source
+        A folder. Files, folders and symbolic links are kept, with modes and modification times.
+    version
+        Name of the version.
+    message
+        Stored with it.
+    progress
+        Told of every file.
+    on_skip
+        Told the path of every socket, device or pipe, which are left out.
+
+    Returns
+    -------
+    VersionInfo
+
+    Raises
+    ------
+    AlreadyExists
+        The volume has a version of that name.
+    InvalidArgument
+        The name or the source cannot be used, or a file changed while it was read.
+
+    Notes
+    -----
+    Durable when it returns. When it raises, or is interrupted, the packs written so far are deleted again.
+    """
+    check_version_name(version)
+    if not source.is_dir():
+        raise NotFound(f"{source}: no such folder")
+    try:
+        if volume.has(version):
+            raise AlreadyExists(f"{volume.url}: version {version!r} exists already; choose another name")
+        latest = volume.latest()
+    except NotFound as error:
+        if "no such bucket" in str(error):
+            raise
+        latest = None  # a folder that is not there yet
+    builder = ManifestBuilder()
+    try:
+        _scan(builder, os.fsencode(source), on_skip)
+        writer = _PackWriter(volume.store, builder, os.fsencode(source), progress)
+        try:
+            files, size = writer.write()
+            info = VersionInfo(
+                version=version,
+                parent=latest.version if latest else None,
+                time_ns=max(clock_ns(), latest.time_ns + 1 if latest else 0),
+                message=message,
+                files=files,
+                bytes=size,
+            )
+            volume.store.put_if_absent(manifest_key(version), builder.render(info))
+        except BaseException:
+            writer.undo()
+            raise
+    except OSError as error:
+        name = os.fsdecode(error.filename) if error.filename else str(source)
+        raise AccessDenied(f"{name}: {error.strerror}") from error
+    return info
+
+
+def _scan(builder: ManifestBuilder, source: bytes, on_skip: Callable[[bytes], None]) -> None:
+    """Number the nodes of a tree breadth first. Files get their entries later."""
+    nodes = builder.nodes
+    root = os.stat(source)  # noqa: PTH116  (bytes paths: names need not be text)
+    nodes.append(Node(b"", ROOT, root.st_mode, root.st_mtime_ns, 0, 0))
+    folders = [(ROOT, source)]
+    for number, path in folders:
+        first = len(nodes)
+        with os.scandir(path) as listing:
+            children = sorted(listing, key=lambda child: child.name)
+        for child in children:
+            if number == ROOT and child.name in _CONTROL_NAMES:
+                raise InvalidArgument(
+                    f"{os.fsdecode(child.path)}: the name is taken by a control file of the mount; rename it"
+                )
+            state = child.stat(follow_symlinks=False)
+            size, start = state.st_size, 0
+            if stat.S_ISDIR(state.st_mode):
+                folders.append((len(nodes), child.path))
+            elif stat.S_ISLNK(state.st_mode):
+                target = os.readlink(child.path)  # noqa: PTH115
+                size, start = len(target), builder.add_target(target)
+            elif not stat.S_ISREG(state.st_mode):
+                on_skip(child.path)
+                continue
+            nodes.append(Node(child.name, number, state.st_mode, state.st_mtime_ns, size, start))
+        nodes[number] = replace(nodes[number], first=first, size=len(nodes) - first)
+
+
+class _PackWriter:
+    """Streams the files of a scanned tree into packs and records their entries."""
+
+    def __init__(
+        self, store: ObjectStore, builder: ManifestBuilder, source: bytes, progress: Progress
+    ) -> None:
+        self._store = store
+        self._builder = builder
+        self._source = source
+        self._progress = progress
+        self._keys: list[str] = []
+
+    def write(self) -> tuple[int, int]:
+        """Write all packs; return the number of files and their bytes."""
+        files = self._files(ROOT, self._source)
+        count = size = 0
+        waiting = next(files, None)
+        while waiting is not None:
+            key = f"{PACKS}{uuid.uuid4().hex}.pack"
+            self._keys.append(key)
+            number = len(self._keys) - 1
+            following: list[tuple[int, bytes] | None] = [None]
+
+            def body(
+                first: tuple[int, bytes] = waiting,
+                number: int = number,
+                following: list[tuple[int, bytes] | None] = following,
+            ) -> Iterator[bytes]:
+                nonlocal count, size
+                yield pack_header()
+                offset = PACK_HEADER_BYTES
+                item: tuple[int, bytes] | None = first
+                while item is not None and offset < PACK_BYTES:
+                    node, path = item
+                    length = 0
+                    for block in self._blocks(node, path, number, offset):
+                        length += len(block)
+                        yield block
+                    offset += length
+                    count += 1
+                    size += length
+                    self._progress(1, length)
+                    item = next(files, None)
+                following[0] = item
+
+            stored = self._store.put(key, body())
+            self._builder.add_pack(Pack(key, stored.etag, stored.size_bytes))
+            waiting = following[0]
+        return count, size
+
+    def undo(self) -> None:
+        """Delete the packs written so far; what cannot be deleted is garbage that nothing refers to."""
+        for key in self._keys:
+            try:
+                self._store.delete(key)
+            except PondError:
+                continue
+
+    def _files(self, top: int, path: bytes) -> Iterator[tuple[int, bytes]]:
+        """Yield files depth first, each folder's own files before its folders."""
+        nodes = self._builder.nodes
+        stack = [(top, path)]
+        while stack:
+            folder, base = stack.pop()
+            first = nodes[folder].first
+            children = range(first, first + nodes[folder].size)
+            for child in children:
+                if stat.S_ISREG(nodes[child].mode):
+                    yield child, base + b"/" + nodes[child].name
+            stack.extend(
+                (child, base + b"/" + nodes[child].name)
+                for child in reversed(children)
+                if stat.S_ISDIR(nodes[child].mode)
+            )
+
+    def _blocks(self, node: int, path: bytes, pack: int, offset: int) -> Iterator[bytes]:
+        """Read a file block by block, and record it."""
+        builder = self._builder
+        expected = builder.nodes[node].size
+        builder.nodes[node] = replace(builder.nodes[node], first=builder.entries)
+        got = 0
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            while got < expected:
+                block = _read_block(file.fileno(), min(BLOCK_BYTES, expected - got))
+                if not block:
+                    break
+                builder.add_entry(Extent(pack, offset + got, len(block)), blake3(block).digest())
+                got += len(block)
+                yield block
+            changed = got != expected or bool(os.read(file.fileno(), 1))
+        if changed:
+            raise InvalidArgument(f"{os.fsdecode(path)}: changed while it was being packed; try again")
+
+
+def _read_block(descriptor: int, length: int) -> bytes:
+    """Read exactly ``length`` bytes unless the file ends before."""
+    data = os.read(descriptor, length)
+    while len(data) < length:
+        more = os.read(descriptor, length - len(data))
+        if not more:
+            break
+        data += more
+    return data
