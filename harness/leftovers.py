@@ -1,0 +1,109 @@
+"""What a trial may leave behind, written down before it exists: mounts and daemons.
+
+A killed trial cannot clean up after itself. So each mount and each daemon is recorded in its work folder first, and
+whoever comes next (the run itself, or a later ``--resume``) clears what is recorded there and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Final
+
+from harness.procfs import descendants, is_mounted, mount_points, start_ticks
+
+__all__ = ["clear_tree", "end_process", "note_folder", "note_mount", "note_process"]
+
+NAME: Final = "leftovers.jsonl"
+_GRACE_S: Final = 10.0
+
+
+def _note(work: Path, **entry: object) -> None:
+    with (work / NAME).open("a") as file:
+        file.write(json.dumps(entry) + "\n")
+        file.flush()
+
+
+def note_mount(work: Path, folder: Path) -> None:
+    """Write down that `folder` is about to be a mount."""
+    _note(work, mount=str(folder))
+
+
+def note_process(work: Path, pid: int) -> None:
+    """Write down that process `pid` was started."""
+    _note(work, pid=pid, start_ticks=start_ticks(pid))
+
+
+def note_folder(work: Path, folder: Path) -> None:
+    """Write down a folder outside of the work folder, to be deleted."""
+    _note(work, folder=str(folder))
+
+
+def end_process(pid: int, ticks: int | None, grace_s: float = _GRACE_S) -> None:
+    """End one process, and its descendants, if it still is the one that was meant."""
+    if ticks is None or start_ticks(pid) != ticks:
+        return
+    family = [(child, start_ticks(child)) for child in descendants(pid)]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for member, since in [(pid, ticks), *family]:
+            if since is not None and start_ticks(member) == since:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(member, number)
+        deadline = time.monotonic() + grace_s
+        while time.monotonic() < deadline:
+            if all(
+                since is None or start_ticks(member) != since for member, since in [(pid, ticks), *family]
+            ):
+                return
+            time.sleep(0.02)
+
+
+def _unmount(folder: Path) -> None:
+    commands = [["umount", "-l", str(folder)]] if os.geteuid() == 0 else []
+    if helper := shutil.which("fusermount3"):
+        commands.append([helper, "-u", "-z", str(folder)])
+    for command in commands:
+        if is_mounted(folder):
+            subprocess.run(command, capture_output=True, check=False, timeout=30)
+
+
+def clear_tree(folder: Path) -> None:
+    """End, unmount and delete what the records below `folder` name: processes first, then mounts, then folders.
+
+    A work folder with a mount that will not go stays: deleting would reach into it.
+    """
+    records = sorted(folder.glob(f"**/{NAME}"), key=lambda path: len(path.parts)) if folder.is_dir() else []
+    entries = [entry for record in records for entry in _entries(record)]
+    for entry in entries:
+        if "pid" in entry:
+            end_process(int(str(entry["pid"])), _ticks(entry["start_ticks"]))
+    for entry in entries:
+        if "mount" in entry:
+            _unmount(Path(str(entry["mount"])))
+    for entry in entries:
+        if "folder" in entry:
+            shutil.rmtree(str(entry["folder"]), ignore_errors=True)
+    mounted = [point for point, _ in mount_points()]
+    for record in records:
+        if not any(point.is_relative_to(record.parent.resolve()) for point in mounted):
+            shutil.rmtree(record.parent, ignore_errors=True)
+
+
+def _entries(record: Path) -> list[dict[str, object]]:
+    found = []
+    for line in record.read_text().splitlines():
+        with contextlib.suppress(
+            json.JSONDecodeError
+        ):  # torn by a kill in mid-write: nothing was started yet
+            found.append(json.loads(line))
+    return found
+
+
+def _ticks(value: object) -> int | None:
+    return value if isinstance(value, int) else None

@@ -1,0 +1,178 @@
+"""pond, through its command line: the system that this repository is about."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+from typing import ClassVar, Final
+
+from harness.errors import TrialFailed
+from harness.kernelcache import Proof
+from harness.machine import source_digest
+from harness.systems.fuse._daemon import MountDaemon
+from harness.systems.fuse._protocol import FuseSystem, Layout, SystemContext
+
+__all__ = ["Pond", "PondConfig", "pond_command", "pond_source"]
+
+MIB: Final = 1 << 20
+GIB: Final = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class PondConfig:
+    """One of the published configurations; only the cache shrinks with the scale."""
+
+    cache_bytes: int
+    chunk_bytes: int
+    readahead_bytes: int
+
+
+CONFIGS: Final[Mapping[str, PondConfig]] = {
+    "2GiB": PondConfig(2 * GIB, 1 * MIB, 4 * MIB),
+    "19GiB": PondConfig(19 * GIB, 8 * MIB, 32 * MIB),
+}
+
+
+def pond_command() -> list[str]:
+    """Return the command that starts pond in this environment."""
+    beside = Path(sys.executable).parent / "pond"
+    found = str(beside) if beside.exists() else shutil.which("pond")
+    return [found] if found else [sys.executable, "-m", "pond.cli"]
+
+
+def pond_source() -> Path | None:
+    """Return the folder of pond's sources."""
+    spec = util.find_spec("pond")
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+class Pond(FuseSystem):
+    """A pond version, mounted read-only. ``+pagecache`` lets the kernel keep file data across opens."""
+
+    name: ClassVar[str] = "pond"
+    layout: ClassVar[Layout] = "pond"
+    ceiling: ClassVar[bool] = False
+    prefetch: ClassVar[str] = "auto"
+
+    def __init__(self, context: SystemContext) -> None:
+        base, _, extra = context.config.partition("+")
+        self._context = context
+        self._config = CONFIGS[base]
+        self._page_cache = extra == "pagecache"
+        self._folder = context.work / "mount"
+        self._daemon: MountDaemon | None = None
+
+    @classmethod
+    def how_to_get(cls) -> str | None:
+        """Return None when pond can mount here."""
+        if util.find_spec("pond.cli") is None:
+            return "pond's command line is not installed: make setup"
+        if not Path("/dev/fuse").exists():
+            return "no /dev/fuse: load the kernel module (modprobe fuse) or give the container the device"
+        if util.find_spec("pyfuse3") is None:
+            return (
+                "pyfuse3 is not installed: make setup (needs fuse3, libfuse3-dev, pkg-config and a compiler)"
+            )
+        return None
+
+    @classmethod
+    def version(cls) -> str:
+        """Return the distribution's version."""
+        return metadata.version("pond-pod-bench")
+
+    @classmethod
+    def digest(cls) -> str:
+        """Return one digest of pond's sources."""
+        source = pond_source()
+        return source_digest(source) if source else "unknown"
+
+    @property
+    def pid(self) -> int | None:
+        """The daemon's pid."""
+        return self._daemon.pid if self._daemon else None
+
+    @property
+    def cache_bytes(self) -> int | None:
+        """The config's cache, shrunk like the data."""
+        return int(self._config.cache_bytes * self._context.scale)
+
+    @property
+    def page_cache(self) -> bool:
+        """Whether the row has ``+pagecache``."""
+        return self._page_cache
+
+    @property
+    def argv(self) -> list[str]:
+        """The mount command with placeholders."""
+        return ["pond", "mount", "URL", "MOUNTPOINT", *self._options()]
+
+    def _options(self) -> list[str]:
+        return [
+            "--chunk-size",
+            str(self._config.chunk_bytes),
+            "--readahead-size",
+            str(self._config.readahead_bytes),
+            "--max-cache-size",
+            str(self.cache_bytes),
+            "--page-cache" if self._page_cache else "--no-page-cache",
+            "--prefetch",
+            self.prefetch,
+            "--foreground",
+        ]
+
+    def prepare(self) -> None:
+        """Check that there is a version to mount."""
+        if self._context.s3_url is None:
+            raise TrialFailed("pond has no packed version to mount")
+
+    def mount(self) -> Path:
+        """Mount in the foreground of a child process."""
+        command = [*pond_command(), "mount", str(self._context.s3_url), str(self._folder), *self._options()]
+        self._daemon = MountDaemon(command, self._folder, self._context.work)
+        self._daemon.start()
+        return self._folder
+
+    def reset(self, layer: str) -> Proof:
+        """Say what a fresh daemon holds; pond has no disk layer yet."""
+        if layer == "disk":
+            return Proof(reset=True, proof="pond keeps nothing on disk")
+        stats = self.stats()
+        held = stats.get("cache_bytes")
+        if held:
+            self._run("clear-cache")
+            held = self.stats().get("cache_bytes")
+        return Proof(
+            reset=not held,
+            proof=f"daemon started for this trial; its cache holds {held:.0f} bytes"
+            if held is not None
+            else "daemon started for this trial",
+        )
+
+    def stats(self) -> Mapping[str, float]:
+        """Return the numbers of ``pond stats --json``."""
+        answer = json.loads(self._run("stats", "--json"))
+        return {key: float(value) for key, value in answer.items() if isinstance(value, int | float)}
+
+    def _run(self, verb: str, *options: str) -> str:
+        done = subprocess.run(
+            [*pond_command(), verb, str(self._folder), *options],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        if done.returncode:
+            raise TrialFailed(f"pond {verb} failed: {done.stderr.strip().splitlines()[-1:]}")
+        return done.stdout
+
+    def unmount(self) -> None:
+        """End the daemon, which unmounts."""
+        if self._daemon:
+            self._daemon.stop()
+            self._daemon = None

@@ -1,0 +1,110 @@
+"""The ceiling: the same files in memory, without FUSE and without a network."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from harness.errors import TrialFailed
+from harness.kernelcache import Proof
+from harness.leftovers import note_folder, note_mount
+from harness.systems.fuse._protocol import FuseSystem, Layout, SystemContext
+
+__all__ = ["Tmpfs"]
+
+
+class Tmpfs(FuseSystem):
+    """A tmpfs of its own where root may mount one, else a folder in /dev/shm."""
+
+    name: ClassVar[str] = "tmpfs"
+    layout: ClassVar[Layout] = "none"
+    ceiling: ClassVar[bool] = True
+
+    def __init__(self, context: SystemContext) -> None:
+        self._context = context
+        self._mounted = False
+        self._folder = context.work / "mount"
+
+    @classmethod
+    def how_to_get(cls) -> str | None:
+        """Return None: every Linux has it."""
+        return None if os.geteuid() == 0 or Path("/dev/shm").is_dir() else "no /dev/shm and not root"  # noqa: S108
+
+    @classmethod
+    def version(cls) -> str:
+        """Return the kernel's version: tmpfs is a part of it."""
+        return ".".join(platform.release().split(".")[:2]).split("-")[0]
+
+    @classmethod
+    def digest(cls) -> str:
+        """Return nothing to digest."""
+        return "kernel"
+
+    @property
+    def pid(self) -> int | None:
+        """The kernel serves it."""
+        return None
+
+    @property
+    def cache_bytes(self) -> int | None:
+        """It caches nothing: it is the data."""
+        return None
+
+    @property
+    def page_cache(self) -> bool:
+        """Its pages are the page cache, and nothing drops them."""
+        return True
+
+    @property
+    def argv(self) -> list[str]:
+        """How it is mounted."""
+        return (
+            ["mount", "-t", "tmpfs", "tmpfs", "MOUNTPOINT"]
+            if os.geteuid() == 0
+            else ["cp", "-r", "DATA", "SHM"]
+        )
+
+    def prepare(self) -> None:
+        """Mount and copy: neither is what this row measures."""
+        if os.geteuid() == 0:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            note_mount(self._context.work, self._folder)
+            size = self._context.dataset_bytes * 2 + (256 << 20)
+            command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", str(self._folder)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            self._mounted = done.returncode == 0
+        if not self._mounted:  # no root, or a container that may not mount
+            self._folder = Path(tempfile.mkdtemp(prefix="pond-bench-", dir="/dev/shm"))
+            note_folder(self._context.work, self._folder)
+        free = shutil.disk_usage(self._folder).free
+        if free < self._context.dataset_bytes:
+            raise TrialFailed(
+                f"tmpfs has {free >> 20} MiB free, the files need {self._context.dataset_bytes >> 20}"
+            )
+        shutil.copytree(self._context.dataset_folder, self._folder, dirs_exist_ok=True)
+
+    def mount(self) -> Path:
+        """Return the folder: it is there since `prepare`."""
+        return self._folder
+
+    def reset(self, layer: str) -> Proof:
+        """Say that there is no such layer."""
+        return Proof(reset=True, proof=f"tmpfs has no {layer} cache of its own")
+
+    def stats(self) -> Mapping[str, float]:
+        """Return nothing: no daemon counts."""
+        return {}
+
+    def unmount(self) -> None:
+        """Unmount, or delete the folder."""
+        if self._mounted:
+            subprocess.run(["umount", "-l", str(self._folder)], capture_output=True, check=False, timeout=60)
+            self._mounted = False
+        elif self._folder.is_relative_to("/dev/shm"):  # noqa: S108
+            shutil.rmtree(self._folder, ignore_errors=True)

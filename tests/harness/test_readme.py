@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.durable import write_json
+from harness.errors import HarnessError
+from harness.home import Home
+from harness.readme import BEGIN, END, check_readme, render, write_readme
+from tests.harness.result_factory import MACHINE_ID, case, tmpfs
+
+SEED = """system,system_version,access_pattern,cache,empty_cache_s,empty_cache_speedup_pct,warm_cache_s,warm_cache_speedup_pct
+mountpoint,1.19.0,random,none,3686.9,0,3697.2,0
+pond,6b7b2076,random,19GiB-memory,309.9,91.6,231.2,93.7
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path)
+    home.published.mkdir(parents=True)
+    (home.published / "pond_readme.csv").write_text(SEED)
+    home.readme.write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nAfter.\n")
+    return home
+
+
+def publish(home: Home, *cases: dict[str, object]) -> None:
+    for result in cases:
+        write_json(home.results / "fuse" / MACHINE_ID / f"{result['id']}.json", result)
+
+
+def test_the_table_has_the_published_columns_and_the_figures(home: Home) -> None:
+    publish(home, case(), tmpfs([1.0] * 7))
+    text = render(home)
+
+    head = next(line for line in text.splitlines() if line.startswith("| FUSE"))
+    assert head.startswith(
+        "| FUSE | Access pattern | Cache | Empty cache time | Speedup | Warm cache time | Speedup |"
+    )
+    pond = next(line for line in text.splitlines() if line.startswith("| pond 0.1.0"))
+    cells = [cell.strip() for cell in pond.split("|")[1:-1]]
+    assert cells == [
+        "pond 0.1.0", "random", "19GiB x 1/118 = 191 MiB", "2.00 s", "–", "1.00 s", "–", "2.00 [2.00, 2.00]",
+        "1.00 [1.00, 1.00]", "41 / 1", "1.000", "7", "CLOSED",
+    ]  # fmt: skip
+    assert "Scale 1/118: 1,000 files" in text
+    assert f"machine `{MACHINE_ID}`" in text
+
+
+def test_the_seeds_figures_stand_beside(home: Home) -> None:
+    assert "| pond | random | 19GiB-memory | 309.9 s | 91.6% | 231.2 s | 93.7% |" in render(home)
+
+
+def test_speedup_is_over_mountpoint_without_cache(home: Home) -> None:
+    baseline = case("mountpoint", "nocache")
+    for one in baseline["trials"]:
+        one["epochs"][0]["samples"]["epoch_s"] = 8.0
+    publish(home, case(), baseline, tmpfs([1.0] * 7))
+
+    pond = next(line for line in render(home).splitlines() if line.startswith("| pond 0.1.0"))
+
+    assert pond.split("|")[5].strip() == "75.0%"
+
+
+def test_an_invalid_result_is_not_in_the_readme(home: Home) -> None:
+    publish(home, case() | {"label": "INVALID", "label_reasons": ["bytes not verified"]}, tmpfs([1.0] * 7))
+
+    assert "| pond 0.1.0" not in render(home)
+
+
+def test_an_open_result_is_shown_with_its_reason(home: Home) -> None:
+    publish(home, case() | {"label": "OPEN", "label_reasons": ["n = 3 < 5"]}, tmpfs([1.0] * 7))
+
+    assert "OPEN (n = 3 < 5)" in render(home)
+
+
+def test_check_fails_until_the_readme_is_written_and_leaves_the_rest_alone(home: Home) -> None:
+    publish(home, case(), tmpfs([1.0] * 7))
+    with pytest.raises(HarnessError, match="make readme"):
+        check_readme(home)
+
+    assert write_readme(home) is True
+    check_readme(home)
+    assert write_readme(home) is False
+    text = home.readme.read_text()
+    assert text.startswith("# Title\n")
+    assert text.endswith("\n\nAfter.\n")
+
+
+def test_a_readme_without_markers_is_said(home: Home) -> None:
+    home.readme.write_text("# Title\n")
+
+    with pytest.raises(HarnessError, match="markers"):
+        write_readme(home)
+
+
+def test_figures_of_several_scales_stand_in_tables_of_their_own(home: Home) -> None:
+    small = case() | {"scale": "1/256", "id": "another"}
+    publish(home, case(), tmpfs([1.0] * 7), small)
+
+    captions = [line for line in render(home).splitlines() if line.startswith("Scale ")]
+
+    assert [line.partition(":")[0] for line in captions] == ["Scale 1/118", "Scale 1/256"]
