@@ -20,7 +20,7 @@ bench = PYTHON='$(PYTHON)' VENV='$(VENV)' tools/bench.sh '$(PY)' $(1) $(2) $(RUN
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test test-slow lint format ci bench bench-fuse readme readme-check lock s3 dataset doctor clean
+.PHONY: help setup test test-slow lint format ci bench bench-fuse bench-scaling readme readme-check lock s3 dataset doctor clean
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | sed 's/|/\t/' | expand -t 22
@@ -53,6 +53,9 @@ bench: ## Measure what exists, small and short, and print the tables (at most 5 
 
 bench-fuse: ## Measure the FUSE caches: CONFIG=19GiB, JUDGED=1, ... (installs torch unless LOADER=pillow)
 	@$(call bench,$(if $(filter pillow,$(LOADER)),base,torch),fuse)
+
+bench-scaling: $(if $(DRY),,setup) ## Measure how pond grows with the number of files (about 10 minutes)
+	$(if $(DRY),@echo "would run: $(HARNESS) scaling",$(HARNESS) scaling)
 
 readme: setup ## Write the published results into README.md
 	$(HARNESS) readme

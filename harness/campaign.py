@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.dataset import Dataset, coco, file_digests
 from harness.dispatch import Outcome, run_trial
@@ -22,12 +23,10 @@ from harness.probe import serve_probe
 from harness.progress import RunProgress
 from harness.results import write_cases
 from harness.runs import RunFolder, new_run_id
+from harness.s3 import S3Server, start_s3
 from harness.spec import CaseSpec, TrialSpec
 from harness.systems.fuse import SYSTEMS, Layout
-from harness.upload import ensure_layouts
-
-if TYPE_CHECKING:
-    from harness.s3 import S3Server
+from harness.upload import ensure_layouts, format_digest
 
 __all__ = ["Campaign"]
 
@@ -75,12 +74,13 @@ class Campaign:
             )
         dataset = coco(self.plan.scale, self._home.cache / "datasets", data=self.plan.options.data)
         cpus = tuple(sorted(os.sched_getaffinity(0)))
-        with self._server(cpus) as server:
+        with self._server(dataset, cpus) as server:
             ground = self._ground(server, dataset, cpus, progress)
-            data = self._server_data() if server and server.kind == "sim" else None
+            data = self._server_data(dataset) if server and server.kind == "sim" else None
             with serve_probe(server, data) if server else contextlib.nullcontext(None) as port:
                 self._begin(dataset, server)
                 self._units(_with_port(ground, port), progress)
+        shutil.rmtree(self.folder.work, ignore_errors=True)
         return write_cases(self.folder)
 
     # -- the ground ---------------------------------------------------------------------------------------------
@@ -89,26 +89,26 @@ class Campaign:
         installed = [SYSTEMS[case.system] for case in self.plan.cases if not self._missing[case.system]]
         return [layout for layout in dict.fromkeys(s.layout for s in installed) if layout != "none"]
 
-    def _server_data(self) -> Path:
-        name = self.plan.s3 if "://" not in self.plan.s3 else "external"
-        return self._home.cache / "s3" / name
+    def _server_data(self, dataset: Dataset) -> Path:
+        """Return a folder for this dataset alone: all of it is read back before a cold epoch."""
+        kind = self.plan.s3 if "://" not in self.plan.s3 else "external"
+        return self._home.cache / "s3" / kind / f"{dataset.digest[:16]}-{format_digest()}"
 
     @contextlib.contextmanager
-    def _server(self, cpus: tuple[int, ...]) -> Iterator[S3Server | None]:
+    def _server(self, dataset: Dataset, cpus: tuple[int, ...]) -> Iterator[S3Server | None]:
         if not self._layouts():
             yield None
             return
-        from harness.s3 import start_s3
-
-        folder = self._server_data()
+        folder = self._server_data(dataset)
         folder.mkdir(parents=True, exist_ok=True)
-        with folder.with_suffix(".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise HarnessError(
-                    "another run uses the S3 server's folder on this machine: wait for it"
-                ) from None
+        with _locked(folder) as ours:
+            if not ours:
+                raise HarnessError("another run uses the S3 server's folder on this machine: wait for it")
+            for other in folder.parent.glob(f"{dataset.digest[:16]}-*/"):
+                if other != folder:  # packed by a format that is no more
+                    with _locked(other) as unused:
+                        if unused:
+                            shutil.rmtree(other, ignore_errors=True)
             with start_s3(self.plan.s3, folder, profile="none", cpus=cpus) as server:
                 yield server
 
@@ -202,13 +202,13 @@ class Campaign:
                 progress.started(f"round {trial_round} {group}: {case.system} {case.config}")
                 outcome = self._trial(ground, case, trial_round)
                 outcomes.append(outcome)
-                progress.finished(_line(outcome), counted=False)
+                progress.finished(_line(outcome))
             share = other_cpu_share(outcomes)
             attempts.append((share, outcomes))
             if share <= rules.other_cpu_limit or last:
                 break
             progress.say(f"    other processes took {share:.0%} of the CPU: this round goes again")
-        progress.skip(len(cases))
+            progress.repeat(len(cases))
         share, outcomes = min(attempts, key=lambda attempt: attempt[0])
         return {
             "group": group,
@@ -247,6 +247,18 @@ class Campaign:
             cpus=ground.cpus,
         )
         return run_trial(spec, self.folder, self.plan.suite.timeout_s, ground.environment)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Hold a lock beside a folder while the block runs; yields whether it could be had."""
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def _with_port(ground: _Ground, port: int | None) -> _Ground:

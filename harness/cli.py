@@ -246,6 +246,23 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: harness scaling --repeats 3")
+def scaling(
+    repeats: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 3,
+) -> None:
+    """Measure how pond grows with the number of files; exit 1 if a bound is missed. Takes about 10 minutes."""
+    from harness.scaling import measure_scaling, save_measures
+
+    home = find_home()
+    measures = measure_scaling(home.cache, repeats, lambda text: typer.echo(text, err=True))
+    save_measures(measures, home.runs / "scaling.json")
+    for measure in measures:
+        verdict = "ok    " if measure.holds else "MISSED"
+        typer.echo(f"{verdict} {measure.name:48} {measure.value:8.3f} {measure.unit:2}  bound {measure.bound:g}")
+    if not all(measure.holds for measure in measures):
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Run the command line: 2 for bad usage, 1 for failure, one line on stderr."""
     try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.errors import TrialFailed
 from harness.leftovers import clear_tree, end_process, note_process
 from harness.procfs import start_ticks
 from harness.runs import RunFolder
@@ -37,7 +38,6 @@ class Outcome:
 def run_trial(spec: TrialSpec, run: RunFolder, timeout_s: float, environment: Mapping[str, str]) -> Outcome:
     """Run a trial in a fresh process; afterwards nothing of it is left, however it ended."""
     clear_tree(run.work)
-    shutil.rmtree(spec.work, ignore_errors=True)
     work = Path(spec.work)
     work.mkdir(parents=True)
     order = work / "trial.json"
@@ -83,4 +83,5 @@ def _outcome(spec: TrialSpec, code: int, log: Path) -> Outcome:
     else:
         lines = log.read_text(errors="replace").strip().splitlines()
         reason = f"the trial's process ended with {code}: {lines[-1] if lines else 'no output'}"
+    reason = reason.replace(spec.work, "WORK").removeprefix(f"{TrialFailed.__name__}: ")
     return Outcome(spec.case.id, "failed", reason, None)

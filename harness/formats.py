@@ -78,5 +78,7 @@ def label_text(case: Mapping[str, Any]) -> str:
     """Return the label with its reasons."""
     if case["status"] == "not_installed":
         return f"not installed: {case['reason']}"
+    if not case["trials"]:
+        return f"{case['status']}: {case['reason']}"
     reasons = "; ".join(case["label_reasons"])
     return f"{case['label']}: {reasons}" if reasons else str(case["label"])

@@ -7,6 +7,7 @@ CLOSED   none of these
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +19,8 @@ Label = Literal["CLOSED", "OPEN", "INVALID"]
 # A cache's own bookkeeping may round up by one entry of at most 1 MiB a worker.
 _SLACK_BYTES: Final = 4 << 20
 _COLD_SHARE: Final = 0.9
+# Each worker has two batches under way when the first one arrives.
+_BATCHES_EACH: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,9 @@ def _open(context: LabelContext, trials: Sequence[Mapping[str, Any]]) -> list[st
         found.append(f"n = {len(trials)} < {context.minimum_repeats}")
     if len(trials) < context.rounds:
         found.append(f"{context.rounds - len(trials)} of {context.rounds} trials gave no figure")
+    batches = math.ceil(case["dataset"]["files"] / params["batch_size"])
+    if batches < _BATCHES_EACH * params["workers"]:
+        found.append(f"{batches} batches: most are under way before the clock starts")
     if params["loader"] != "torch":
         found.append(f"loader {params['loader']}, not torch")
     if any(not trial.get("cpus") for trial in trials):
@@ -84,7 +90,8 @@ def _open(context: LabelContext, trials: Sequence[Mapping[str, Any]]) -> list[st
     if noisy := sum(bool(trial.get("noisy")) for trial in trials):
         found.append(f"other processes in {noisy} of {len(trials)} rounds")
     epochs = [epoch for trial in trials for epoch in trial["epochs"]]
-    if any(not epoch["cache_state"].get("page_cache", {}).get("reset") for epoch in epochs):
+    dropped = [e for e in epochs if e["state"] == "cold" or params["ceiling"] or not params["page_cache"]]
+    if any(not epoch["cache_state"].get("page_cache", {}).get("reset") for epoch in dropped):
         found.append("page cache not dropped (needs root)")
     if not params["ceiling"]:
         found += _cache_reservations(case, epochs)

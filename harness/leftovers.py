@@ -74,11 +74,12 @@ def _unmount(folder: Path) -> None:
 
 
 def clear_tree(folder: Path) -> None:
-    """End, unmount and delete what the records below `folder` name: processes first, then mounts, then folders.
+    """End, unmount and delete what the records one and two levels below `folder` name, in this order.
 
     A work folder with a mount that will not go stays: deleting would reach into it.
     """
-    records = sorted(folder.glob(f"**/{NAME}"), key=lambda path: len(path.parts)) if folder.is_dir() else []
+    # Never deeper than records lie: below them are the mounts, and looking into a dead one fails or hangs.
+    records = [record for depth in ("*", "*/*") for record in sorted(folder.glob(f"{depth}/{NAME}"))]
     entries = [entry for record in records for entry in _entries(record)]
     for entry in entries:
         if "pid" in entry:

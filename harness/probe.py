@@ -14,12 +14,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from harness.errors import TrialFailed
-
-if TYPE_CHECKING:
-    from harness.s3 import S3Server
+from harness.s3 import S3Server
 
 __all__ = ["Probe", "ServerReading", "serve_probe", "warm_files"]
 

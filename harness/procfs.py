@@ -17,6 +17,7 @@ __all__ = [
     "is_mounted",
     "mount_points",
     "peak_rss_bytes",
+    "rss_bytes",
     "start_ticks",
     "tree_cpu_s",
 ]
@@ -66,10 +67,19 @@ def tree_cpu_s(root: int | None) -> float:
 
 def peak_rss_bytes(pid: int | None) -> int | None:
     """Return the largest resident size of a process so far (VmHWM)."""
+    return _status_bytes(pid, "VmHWM")
+
+
+def rss_bytes(pid: int | None) -> int | None:
+    """Return the resident size of a process (VmRSS)."""
+    return _status_bytes(pid, "VmRSS")
+
+
+def _status_bytes(pid: int | None, field: str) -> int | None:
     if pid is None:
         return None
     try:
-        match = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        match = re.search(rf"{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     except OSError:
         return None
     return int(match[1]) * 1024 if match else None

@@ -44,17 +44,18 @@ class RunProgress:
         else:
             self.say(f"[{self._done + 1}/{self._total}{self._eta()}] {text}")
 
-    def finished(self, text: str, *, counted: bool = True) -> None:
-        """Say what came of it; `counted` is false for an attempt that will be repeated."""
-        if counted:
-            self._done += 1
-            self._measured += 1
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._done)
+    def finished(self, text: str) -> None:
+        """Say what came of it."""
+        self._measured += 1
         self.say(f"    {text}")
+        self.skip(1)
+
+    def repeat(self, trials: int) -> None:
+        """Take back trials that will be done again."""
+        self.skip(-trials)
 
     def skip(self, trials: int) -> None:
-        """Count trials that an earlier run has done."""
+        """Count trials without saying anything: an earlier run has done them."""
         self._done += trials
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._done)

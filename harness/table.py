@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from harness.formats import amplification, count, interval_ratio, interval_seconds, label_text
+from harness.formats import amplification, count, interval_ratio, interval_seconds, label_text, ratio
 from harness.summary import Row, rows_of
 
 __all__ = ["print_table"]
@@ -20,11 +20,12 @@ def _line(row: Row) -> list[str]:
     case = row.case
     name = [case["system"], case["config"], case["params"]["access"], row.state]
     if not row.shown:
-        return [*name, *[""] * 5, row.verdict, label_text(case)]
+        return [*name, *[""] * 6, row.verdict, label_text(case)]
     noisy = f"{row.seconds.n if row.seconds else 0}{f' ({row.noisy} noisy)' if row.noisy else ''}"
     figures = [
         interval_seconds(row.seconds),
         interval_ratio(row.ratio),
+        ratio(row.total_ratio),
         noisy,
         count(row.requests),
         amplification(row),
@@ -45,7 +46,7 @@ def print_table(cases: Sequence[Mapping[str, Any]], console: Console) -> None:
     table = Table(title=title, title_justify="left", caption_justify="left")
     for name in ("system", "config", "access", "state"):
         table.add_column(name, no_wrap=True)
-    for name in ("seconds [95 %]", "x tmpfs [95 %]", "n", "requests", "fetched/needed"):
+    for name in ("seconds [95 %]", "x tmpfs [95 %]", "x tmpfs, all", "n", "requests", "fetched/needed"):
         table.add_column(name, justify="right")
     table.add_column("bytes")
     table.add_column("label")

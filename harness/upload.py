@@ -8,18 +8,16 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from harness.dataset import Dataset
 from harness.errors import HarnessError
 from harness.machine import source_digest
+from harness.s3 import S3Server
 from harness.systems.fuse import Layout
 from harness.systems.fuse.pond import pond_command, pond_source
 
-if TYPE_CHECKING:
-    from harness.s3 import S3Server
-
-__all__ = ["ensure_layouts"]
+__all__ = ["ensure_layouts", "format_digest"]
 
 VERSION: Final = "v1"
 _UPLOADERS: Final = 8
@@ -42,7 +40,8 @@ def ensure_layouts(server: S3Server, dataset: Dataset, layouts: Iterable[Layout]
     return made
 
 
-def _format_digest() -> str:
+def format_digest() -> str:
+    """Return a short digest of pond's format: what was packed by another one is packed again."""
     source = pond_source()
     return source_digest(source / "format")[:8] if source and (source / "format").is_dir() else "unknown"
 
@@ -52,7 +51,7 @@ def _environment(server: S3Server) -> Mapping[str, str]:
 
 
 def _packed(server: S3Server, dataset: Dataset) -> str:
-    url = f"s3://{server.bucket}/pond/{dataset.digest[:16]}-{_format_digest()}"
+    url = f"s3://{server.bucket}/pond/{dataset.digest[:16]}-{format_digest()}"
     pond, environment = pond_command(), _environment(server)
     there = subprocess.run(
         [*pond, "versions", url], capture_output=True, text=True, check=False, env=environment

@@ -1,11 +1,11 @@
 """What can go wrong with a dataset.
 
-    HarnessError
-    +-- DatasetError         code "dataset"              it cannot be built; one line says what failed and what to do
-        +-- NoPhotosError    code "dataset-no-photos"    the photographs the stand-in is cut from are not installed
-        +-- BadSourceError   code "dataset-bad-source"   what DATA names holds no usable images
-        +-- NoSpaceError     code "dataset-no-space"     the disk has too little room
-        +-- BadScaleError    code "dataset-bad-scale"    the scale is no number in (0, 1], or leaves no file (exit 2)
+HarnessError
++-- DatasetError         code "dataset"              it cannot be built; one line says what failed and what to do
+    +-- NoPhotosError    code "dataset-no-photos"    the photographs the stand-in is cut from are not installed
+    +-- BadSourceError   code "dataset-bad-source"   what DATA names holds no usable images
+    +-- NoSpaceError     code "dataset-no-space"     the disk has too little room
+    +-- BadScaleError    code "dataset-bad-scale"    the scale is no number in (0, 1], or leaves no file (exit 2)
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Mounting a version: from options to a running file system, in the foreground or behind."""
 
 import contextlib
+import ctypes
 import errno
 import json
 import logging
@@ -39,6 +40,10 @@ _log = logging.getLogger(__name__)
 
 FOREVER_S = 365 * 86400.0
 """A version never changes: what the kernel knows of it holds for a year unless told otherwise."""
+
+_M_MMAP_THRESHOLD = -3  # malloc.h
+_M_ARENA_MAX = -8
+_OWN_MAPPING_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +169,7 @@ def mount_foreground(
         raise MountError(
             f"pyfuse3 cannot be loaded ({error}); install it with: pip install 'pond-pod-bench[fuse]'"
         ) from error
+    _give_memory_back()
     where = parse_address(address)
     version = Volume.open(where.url).version(where.version)
     _warn_of_memory(options.cache_bytes)
@@ -182,6 +188,18 @@ def mount_foreground(
         serve(operations, mountpoint, flags, lambda: ready(version.url))
     finally:
         assembly.fetcher.close()
+
+
+def _give_memory_back() -> None:
+    """Keep glibc from holding on to the memory of evicted entries.
+
+    By default its threshold for mappings of their own grows to 32 MiB with the first large block freed, and each
+    thread has a heap of its own: after that a cache of 128 MiB can keep a multiple of it resident.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _OWN_MAPPING_BYTES)
+        mallopt(_M_ARENA_MAX, 2)
 
 
 def _warn_of_memory(cache_bytes: int) -> None:

@@ -64,6 +64,10 @@ class FuseSystem(Protocol):
     def page_cache(self) -> bool:
         """Whether this row means to leave file data in the kernel's page cache."""
 
+    @property
+    def warm_pages(self) -> bool:
+        """Whether the page cache is left alone before a warm epoch, because it is what this row is there to show."""
+
     def prepare(self) -> None:
         """Do what must be done before the timed mount."""
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from pond.metrics import Metrics
 
-ENTRY_OVERHEAD_BYTES = 400
-"""What an entry costs beside its bytes (objects, queue links, digest): counted against the limit."""
+ENTRY_OVERHEAD_BYTES = 768
+"""What an entry costs beside its bytes (objects, queue links, digest, its name in the ghost queue afterwards): counted
+against the limit."""
 
 _SMALL_SHARE = 0.1
 _MAX_FREQUENCY = 3
@@ -103,13 +104,11 @@ class EntryCache:
             if home is None:
                 return None
             slot = home[key]
-            if continued:
-                return slot.data
             if slot.unread:
                 slot.unread = False
                 self._unread_bytes -= len(slot.data)
                 self._metrics.prefetch_useful_bytes.inc(len(slot.data))
-            else:
+            elif not continued:
                 slot.frequency = min(_MAX_FREQUENCY, slot.frequency + 1)
                 if home is self._behind:
                     self._move(key, self._small)

@@ -77,7 +77,7 @@ class Sequential(NoPrefetch):
         # a reader that never left one file gets that file's rest only
         end = manifest.entries if stream.crossed else manifest.file_entries(stream.node).stop
         ahead_bytes = sum(manifest.entry_length[stream.expected : stream.ahead])
-        if ahead_bytes > stream.window_bytes - self._chunk_bytes // 2:
+        if ahead_bytes > max(stream.window_bytes - self._chunk_bytes, self._chunk_bytes // 2):
             return
         stop = stream.ahead
         while stop < end and ahead_bytes < stream.window_bytes and stop not in self._consumed:

@@ -3,8 +3,8 @@
 A data loader with four workers and batches of 64 reads four interleaved streams: each worker reads one batch in pack
 order and then jumps behind the other three. A single cursor sees random access there. So every read is matched with
 the stream that it continues; a reader that has continued twice is sequential, and so is one that begins close ahead of
-a stream that is (the next batch). Random access over n files continues one of k streams by chance once in n/k reads,
-and twice in a row once in (n/k) squared: nothing is fetched ahead of it.
+a long stream (the next batch). Random access over n files continues one of k streams by chance once in n/k reads, and
+twice in a row once in (n/k) squared: nothing is fetched ahead of it, and chance never makes a long stream.
 """
 
 from collections import OrderedDict
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from pond.format import Manifest
 
-MAX_STREAMS = 64
-_CONFIRMED = 2
+MAX_STREAMS = 32
+_CONFIRMED = 3
+_LONG = 16
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class StreamTable:
     first_window_bytes
         How far ahead a new stream may be prefetched.
     near_bytes
-        A read this close ahead of a sequential stream begins another one.
+        A read this close ahead of a long stream begins another one that is believed at once.
     """
 
     def __init__(self, manifest: Manifest, first_window_bytes: int, near_bytes: int) -> None:
@@ -65,7 +66,7 @@ class StreamTable:
         """Return the stream that a read belongs to, moved on."""
         stream = self._streams.pop(entries.start, None)
         if stream is None:
-            near = self._is_near_sequential(entries.start)
+            near = self._is_near_long(entries.start)
             stream = Stream(entries.start, node, 0, near, entries.start, self._first_window_bytes)
             stream.reads = _CONFIRMED - 1 if near else 0
         elif stream.node != node:
@@ -84,10 +85,10 @@ class StreamTable:
         """Forget all streams."""
         self._streams.clear()
 
-    def _is_near_sequential(self, entry: int) -> bool:
+    def _is_near_long(self, entry: int) -> bool:
         here = self._manifest.extent(entry)
         for stream in self._streams.values():
-            if not (stream.sequential and stream.crossed) or stream.expected >= self._manifest.entries:
+            if stream.reads < _LONG or not stream.crossed or stream.expected >= self._manifest.entries:
                 continue
             there = self._manifest.extent(stream.expected)
             if there.pack == here.pack and 0 <= here.offset - there.offset <= self._near_bytes:

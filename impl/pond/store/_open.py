@@ -42,7 +42,7 @@ def open_store(url: str, *, retry: RetryPolicy | None = None) -> ObjectStore:
     host, slash, path = url[match.end() :].partition("/")  # to its end: a key may hold "#" and "?"
     prefix = path.strip("/")
     if scheme == "file":
-        if host not in ("", "localhost") or not slash:
+        if host not in ("", "localhost") or not slash or "%00" in path:
             raise InvalidArgument(f"{url}: a file URL looks like file:///path/to/volume")
         return FileStore(Path(unquote(f"/{path}")))
     if scheme == "memory":

@@ -8,7 +8,7 @@ from pond.errors import InvalidArgument
 VERSIONS = "versions/"
 PACKS = "packs/"
 _SUFFIX = ".manifest"
-_MAX_NAME_BYTES = 128
+_MAX_NAME_BYTES = 64  # three times that, escaped, is still a file's name
 
 
 class Address(NamedTuple):

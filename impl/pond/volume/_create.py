@@ -15,7 +15,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from pond.errors import AccessDenied, AlreadyExists, InvalidArgument, NotFound, PondError
+from pond.errors import AccessDenied, AlreadyExists, InvalidArgument, NoSpace, NotFound, PondError
 from pond.format import (
     BLOCK_BYTES,
     PACK_HEADER_BYTES,
@@ -36,6 +36,11 @@ PACK_BYTES = 1 << 30
 
 Progress = Callable[[int, int], None]
 """Told how many more files and bytes are packed."""
+
+_NOT_PUBLISHED = (AccessDenied, AlreadyExists, InvalidArgument, NoSpace, NotFound)
+"""What says for certain that a version is not there. After anything else (no answer, Ctrl-C) it may be: its packs stay."""
+
+_CHANGED = "changed while it was being packed; try again"
 
 _CONTROL_NAMES = (b".version", b".commit", b".clearcache", b".prom")
 
@@ -80,7 +85,8 @@ def create_version(
 
     Notes
     -----
-    Durable when it returns. When it raises, or is interrupted, the packs written so far are deleted again.
+    Durable when it returns. When it raises, or is interrupted, the packs written so far are deleted again, unless the
+    version may have been published all the same.
     """
     check_version_name(version)
     if not source.is_dir():
@@ -107,10 +113,17 @@ def create_version(
                 files=files,
                 bytes=size,
             )
-            volume.store.put_if_absent(manifest_key(version), builder.render(info))
+            manifest = builder.render(info)
         except BaseException:
             writer.undo()
             raise
+        try:
+            volume.store.put_if_absent(manifest_key(version), manifest)
+        except _NOT_PUBLISHED:
+            writer.undo()
+            raise
+    except FileNotFoundError as error:
+        raise InvalidArgument(f"{os.fsdecode(error.filename)}: {_CHANGED}") from error
     except OSError as error:
         name = os.fsdecode(error.filename) if error.filename else str(source)
         raise AccessDenied(f"{name}: {error.strerror}") from error
@@ -237,7 +250,7 @@ class _PackWriter:
                 yield block
             changed = got != expected or bool(os.read(file.fileno(), 1))
         if changed:
-            raise InvalidArgument(f"{os.fsdecode(path)}: changed while it was being packed; try again")
+            raise InvalidArgument(f"{os.fsdecode(path)}: {_CHANGED}")
 
 
 def _read_block(descriptor: int, length: int) -> bytes:

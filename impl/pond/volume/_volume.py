@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from pond.errors import CorruptData, ForeignVolume, NotFound, ObjectChanged
 from pond.format import BLOCK_BYTES, Head, Manifest, Pack, VersionInfo, head_length, read_head
-from pond.store import ObjectStore, open_store
+from pond.store import FileStore, ObjectStore, open_store
 from pond.volume._address import VERSIONS, manifest_key, version_of_key
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ class Version:
         folder, _, key = pack.url.rpartition("/")
         store = self._outside.get(folder)
         if store is None:
-            store = self._outside[folder] = open_store(folder)
+            store = self._outside[folder] = open_store(f"{folder}/")
+        if isinstance(store, FileStore):
+            key = unquote(key)
         return StoredPack(store, key, pack.etag, pack.length)
 
     def read(self, pack: int, offset: int, length: int) -> "Buffer":

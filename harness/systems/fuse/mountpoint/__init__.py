@@ -79,6 +79,11 @@ class Mountpoint(FuseSystem):
         return True
 
     @property
+    def warm_pages(self) -> bool:
+        """Whether a warm epoch finds the pages of the cold one."""
+        return False
+
+    @property
     def argv(self) -> list[str]:
         """The mount command with placeholders."""
         cache = ["--cache", "FOLDER", *self._limit()] if self.cache_bytes else []

@@ -108,6 +108,11 @@ class Pond(FuseSystem):
         return self._page_cache
 
     @property
+    def warm_pages(self) -> bool:
+        """Whether a warm epoch finds the pages of the cold one."""
+        return self._page_cache
+
+    @property
     def argv(self) -> list[str]:
         """The mount command with placeholders."""
         return ["pond", "mount", "URL", "MOUNTPOINT", *self._options()]

@@ -62,6 +62,11 @@ class Tmpfs(FuseSystem):
         return True
 
     @property
+    def warm_pages(self) -> bool:
+        """Whether a warm epoch finds the pages of the cold one."""
+        return False
+
+    @property
     def argv(self) -> list[str]:
         """How it is mounted."""
         return (
