@@ -258,7 +258,9 @@ def scaling(
     save_measures(measures, home.runs / "scaling.json")
     for measure in measures:
         verdict = "ok    " if measure.holds else "MISSED"
-        typer.echo(f"{verdict} {measure.name:48} {measure.value:8.3f} {measure.unit:2}  bound {measure.bound:g}")
+        typer.echo(
+            f"{verdict} {measure.name:48} {measure.value:8.3f} {measure.unit:2}  bound {measure.bound:g}"
+        )
     if not all(measure.holds for measure in measures):
         raise typer.Exit(1)
 

@@ -20,7 +20,7 @@ Label = Literal["CLOSED", "OPEN", "INVALID"]
 _SLACK_BYTES: Final = 4 << 20
 _COLD_SHARE: Final = 0.9
 # Each worker has two batches under way when the first one arrives.
-_BATCHES_EACH: Final = 10
+_BATCHES_EACH: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _open(context: LabelContext, trials: Sequence[Mapping[str, Any]]) -> list[st
         found.append(f"{context.rounds - len(trials)} of {context.rounds} trials gave no figure")
     batches = math.ceil(case["dataset"]["files"] / params["batch_size"])
     if batches < _BATCHES_EACH * params["workers"]:
-        found.append(f"{batches} batches: most are under way before the clock starts")
+        found.append(f"{batches} batches: too many of them are under way before the clock starts")
     if params["loader"] != "torch":
         found.append(f"loader {params['loader']}, not torch")
     if any(not trial.get("cpus") for trial in trials):

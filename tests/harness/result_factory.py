@@ -63,7 +63,7 @@ def case(
         "params": {
             "access": "random",
             "loader": "torch",
-            "batch_size": 64,
+            "batch_size": 16,
             "workers": 4,
             "image_px": 224,
             "s3": "sim-aws",

@@ -50,6 +50,10 @@ def test_a_case_without_trials_is_invalid_and_says_why() -> None:
     [
         (lambda c: c.update(trials=c["trials"][:3]), "n = 3 < 5"),
         (lambda c: c.update(trials=c["trials"][:6]), "1 of 7 trials gave no figure"),
+        (
+            lambda c: c["params"].update(batch_size=64),
+            "16 batches: too many of them are under way before the clock starts",
+        ),
         (lambda c: c["params"].update(loader="pillow"), "loader pillow, not torch"),
         (lambda c: c["params"].update(page_cache=True), "page cache not bounded"),
         (
@@ -79,6 +83,15 @@ def test_what_keeps_a_case_open(change: Callable[[dict[str, Any]], None], reason
 
     assert verdict == "OPEN"
     assert reason in reasons
+
+
+def test_a_row_that_is_there_to_show_the_page_cache_need_not_drop_it_before_a_warm_epoch() -> None:
+    result = case(config="19GiB+pagecache")
+    result["params"]["page_cache"] = True
+    for one in result["trials"]:
+        one["epochs"][1]["cache_state"]["page_cache"]["reset"] = False
+
+    assert label(result) == ("OPEN", ["page cache not bounded"])
 
 
 def test_what_is_not_installed_is_neither_valid_nor_invalid() -> None:

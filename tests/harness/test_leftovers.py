@@ -57,17 +57,21 @@ def test_another_process_with_the_same_pid_is_left_alone(tmp_path: Path) -> None
 
 
 @pytest.mark.root
-def test_a_recorded_mount_is_unmounted(tmp_path: Path) -> None:
-    folder = tmp_path / "a" / "with space"
+def test_a_recorded_mount_is_unmounted_without_looking_into_it(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "trial" / "with space"
     folder.mkdir(parents=True)
     note_mount(folder.parent, folder)
     done = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(folder)], check=False, capture_output=True)
     if done.returncode:
         pytest.skip("root may not mount here")
     assert is_mounted(folder)
+    with waiting() as child:
+        note_process(folder, child.pid)
 
-    clear_tree(tmp_path)
+        clear_tree(tmp_path)
 
+        assert child.poll() is None
+        child.communicate(b"")
     assert not is_mounted(folder)
     assert not folder.parent.exists()
 

@@ -38,9 +38,9 @@ def begun(home: Home, run_id: str, cases: list[dict[str, Any]], *, units: int = 
     ("private", "public"),
     [
         ("OSError: no space: '/home/jo/data/x.jpg'", "OSError: no space: '<path>'"),
-        ("at /tmp/tmpab12/mount", "at <path>"),
+        ("at /srv/bench/mount", "at <path>"),
         ("--log=/var/log/pond.log", "--log=<path>"),
-        ("~/work/run", "<path>"),
+        ("~/bench/run", "<path>"),
         ("refused by http://127.0.0.1:40123/bench", "refused by <url>"),
         ("10.1.2.3:9000 is gone", "<address> is gone"),
         ("on buildbox-7 as jo.doe", "on <name> as <name>"),
@@ -65,14 +65,14 @@ def test_a_clean_result_is_not_changed_by_scrubbing() -> None:
 
 def test_publishing_moves_a_whole_run_and_adds_a_line_of_history(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    leaky = case() | {"status": "failed", "reason": "round 2: no mount at /tmp/secret/mount"}
+    leaky = case() | {"status": "failed", "reason": "round 2: no mount at /srv/secret/mount"}
     run = begun(home, "run-a", [leaky, tmpfs([1.0])])
 
     written = publish(run, home)
 
     assert {path.parent for path in written} == {home.results / "fuse" / MACHINE_ID}
     text = "".join(path.read_text() for path in written)
-    assert "/tmp/" not in text
+    assert "/srv/" not in text
     line = json.loads((home.results / "fuse" / "history.jsonl").read_text())
     assert (line["run_id"], line["machine_id"], len(line["rows"])) == ("run-a", MACHINE_ID, 4)
     assert set(load_results("fuse", home)["system"]) == {"pond", "tmpfs"}
