@@ -1,5 +1,6 @@
 """The command line of pond."""
 
+import errno
 import json
 import logging
 import os
@@ -17,7 +18,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from pond import mount as mounting
-from pond.errors import InvalidArgument, NotFound, PondError
+from pond.errors import InvalidArgument, MountError, NotFound, PondError
 from pond.format import Manifest, VersionInfo
 from pond.metrics import parse_metrics
 from pond.prefetch import PrefetchMode
@@ -354,7 +355,10 @@ def _control(mountpoint: Path, name: str) -> str:
     try:
         return (mountpoint / name).read_text()
     except OSError as error:
-        raise InvalidArgument(f"{mountpoint}/{name}: {error.strerror}") from error
+        hint = (
+            f"; undo the dead mount with: pond umount {mountpoint}" if error.errno == errno.ENOTCONN else ""
+        )
+        raise MountError(f"{mountpoint}/{name}: {error.strerror}{hint}") from error
 
 
 def _volume_url(text: str) -> str:

@@ -173,8 +173,16 @@ def _waker(token: trio.lowlevel.TrioToken, event: trio.Event) -> Callable[[Futur
     return wake
 
 
-def serve(operations: FuseOperations, mountpoint: Path, options: set[str], ready: Callable[[], None]) -> None:
+def serve(
+    operations: FuseOperations,
+    mountpoint: Path,
+    options: set[str],
+    ready: Callable[[], None],
+    ending: Callable[[], None],
+) -> None:
     """Mount, call ``ready``, and serve until the mount is undone or SIGTERM, SIGINT or SIGHUP comes.
+
+    After a signal ``ending`` is called: it must see to it that reads do not wait any longer.
 
     Raises
     ------
@@ -187,23 +195,24 @@ def serve(operations: FuseOperations, mountpoint: Path, options: set[str], ready
         raise MountError(f"{mountpoint}: the mount was refused ({error}); the line above says why") from error
     try:
         tune_kernel(mountpoint)
-        trio.run(_serve, ready)
+        trio.run(_serve, ready, ending)
     finally:
         pyfuse3.close(unmount=True)
 
 
-async def _serve(ready: Callable[[], None]) -> None:
+async def _serve(ready: Callable[[], None], ending: Callable[[], None]) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_stop_on_signal, signals)
+            nursery.start_soon(_stop_on_signal, signals, ending)
             ready()
             await pyfuse3.main(max_tasks=_MAX_TASKS)
             nursery.cancel_scope.cancel()
 
 
-async def _stop_on_signal(signals: AsyncIterator[int]) -> None:
+async def _stop_on_signal(signals: AsyncIterator[int], ending: Callable[[], None]) -> None:
     async for number in signals:
         _log.info("%s: unmounting", signal.Signals(number).name)
+        ending()
         pyfuse3.terminate()
 
 
@@ -231,6 +240,6 @@ def _device(mountpoint: Path) -> str | None:
     found = None
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields = line.split()
-        if fields[4] == str(mountpoint.absolute()).replace(" ", "\\040"):
+        if fields[4] == str(mountpoint.absolute()).replace("\\", "\\134").replace(" ", "\\040"):
             found = fields[2]
     return found

@@ -7,12 +7,14 @@ import json
 import logging
 import os
 import shutil
+import string
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from pond.cache import EntryCache, Fetcher
 from pond.errors import InvalidArgument, MountError, NotFound
@@ -117,6 +119,7 @@ def check_mountpoint(mountpoint: Path) -> None:
                 raise InvalidArgument(f"{mountpoint}: not a folder")
             raise NotFound(f"{mountpoint}: no such mountpoint; make it with: mkdir -p {mountpoint}")
         in_use = mountpoint.is_mount()
+        allowed = os.geteuid() == 0 or os.access(mountpoint, os.W_OK)
     except OSError as error:
         if error.errno == errno.ENOTCONN:
             raise MountError(
@@ -127,18 +130,21 @@ def check_mountpoint(mountpoint: Path) -> None:
         raise MountError(
             f"{mountpoint}: something is mounted here already; see it with: findmnt {mountpoint}"
         )
+    if not allowed:
+        raise MountError(f"{mountpoint}: only a folder that you may write to can be mounted over")
 
 
 def check_fuse(*, allow_other: bool) -> None:
     """Raise unless this process can mount with FUSE."""
     if not Path("/dev/fuse").exists():
         raise MountError("/dev/fuse is missing: load the kernel module with: modprobe fuse")
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        hint = "; as root: chmod 666 /dev/fuse" if error.errno == errno.EACCES else ""
+        raise MountError(f"/dev/fuse cannot be opened: {error.strerror}{hint}") from error
     if os.geteuid() == 0:
-        try:
-            os.close(os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC))
-        except OSError as error:
-            raise MountError(f"/dev/fuse cannot be opened: {error.strerror}") from error
-        return  # others mount through fusermount3, which opens it as root
+        return  # others mount through fusermount3
     if shutil.which("fusermount3") is None:
         raise MountError("fusermount3 is missing: install it with: apt-get install fuse3")
     if allow_other and "user_allow_other" not in _fuse_conf():
@@ -181,11 +187,12 @@ def mount_foreground(
         timeout_s=options.kernel_cache_timeout_s,
     )
     flags = {"ro", "nosuid", "nodev", "noatime", "default_permissions", "subtype=pond"}
-    flags.add("fsname=" + version.url.replace("\\", "\\\\").replace(",", "\\,"))
+    source = quote(os.fsencode(version.url), safe=string.punctuation + " ")  # pyfuse3 takes ASCII only
+    flags.add("fsname=" + source.replace("\\", "\\\\").replace(",", "\\,"))
     if options.allow_other:
         flags.add("allow_other")
     try:
-        serve(operations, mountpoint, flags, lambda: ready(version.url))
+        serve(operations, mountpoint, flags, lambda: ready(version.url), assembly.fetcher.close)
     finally:
         assembly.fetcher.close()
 
@@ -221,7 +228,17 @@ def mount_background(arguments: list[str]) -> str:
         With the reason that the other process gave.
     """
     receive, send = os.pipe()
-    command = [sys.executable, "-m", "pond", "mount", "--foreground", "--ready-fd", str(send), *arguments]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pond",
+        "mount",
+        "--foreground",
+        "--ready-fd",
+        str(send),
+        *arguments,
+    ]
     try:
         child = subprocess.Popen(
             command,
