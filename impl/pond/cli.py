@@ -1,6 +1,7 @@
 """The command line of pond."""
 
 import errno
+import io
 import json
 import logging
 import os
@@ -20,6 +21,7 @@ from rich.table import Table
 from pond import mount as mounting
 from pond.errors import InvalidArgument, MountError, NotFound, PondError
 from pond.format import Manifest, VersionInfo
+from pond.fuse import Engine
 from pond.metrics import parse_metrics
 from pond.prefetch import PrefetchMode
 from pond.sizes import format_size, parse_size
@@ -39,7 +41,7 @@ app = typer.Typer(
 )
 
 _DEFAULTS = mounting.MountOptions()
-_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+_errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 AddressArgument = Annotated[str, typer.Argument(metavar="URL[@VERSION]", show_default=False)]
 UrlArgument = Annotated[str, typer.Argument(metavar="URL", show_default=False)]
@@ -84,6 +86,7 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Pack a folder into a new version of a volume."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # clears up, as Ctrl-C does
     files, size = _measure(folder)
     skipped: list[bytes] = []
     with _progress("packing", files, size) as tell:
@@ -138,6 +141,9 @@ def mount(
         int, typer.Option(min=1, max=64, help="GETs ahead of readers at once.")
     ] = 12,
     allow_other: Annotated[bool, typer.Option("--allow-other", help="Let other users in.")] = False,
+    engine: Annotated[
+        Engine, typer.Option(help="What speaks to the kernel: pond itself, or libfuse through pyfuse3.")
+    ] = Engine.DEVICE,
     background: Annotated[
         bool,
         typer.Option("--background/--foreground", help="Return once it is mounted, or stay until Ctrl-C."),
@@ -158,6 +164,7 @@ def mount(
         prefetch=prefetch,
         prefetch_connections=prefetch_connections,
         allow_other=allow_other,
+        engine=engine,
     )
     mountpoint = Path(os.path.abspath(mountpoint))  # noqa: PTH100  (a dead mount cannot be resolved)
     if background and ready_fd is None:
@@ -236,7 +243,7 @@ def log(url: UrlArgument, as_json: JsonOption = False) -> None:
         table.add_row(
             info.version, _when(info.time_ns), str(info.files), size, info.parent or "-", info.message
         )
-    Console(soft_wrap=True).print(table)
+    Console(soft_wrap=True, markup=False, emoji=False, highlight=False).print(table)
 
 
 @app.command(epilog="Example: pond ls s3://my-bucket/coco@v1 train2017")
@@ -412,7 +419,10 @@ def _measure(folder: Path) -> tuple[int, int]:
     files = size = 0
     for base, _, names in os.walk(folder):
         for name in names:
-            state = os.lstat(os.path.join(base, name))  # noqa: PTH118
+            try:
+                state = os.lstat(os.path.join(base, name))  # noqa: PTH118
+            except OSError:  # packing says what is wrong with it
+                continue
             if stat.S_ISREG(state.st_mode):
                 files += 1
                 size += state.st_size
@@ -450,8 +460,11 @@ class _progress:  # noqa: N801  (reads as a function in a with statement)
 def main() -> NoReturn:
     """Run the command line: exit 0 when it worked, 1 when it failed, 2 when it was called wrongly."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)  # names need not be text
     try:
-        app()
+        app(prog_name="pond")
     except InvalidArgument as error:
         _fail(error, 2)
     except PondError as error:
@@ -460,5 +473,5 @@ def main() -> NoReturn:
 
 
 def _fail(error: PondError, status: int) -> NoReturn:
-    _errors.print(f"pond: {error}", markup=False)
+    _errors.print(f"pond: {error}")
     sys.exit(status)

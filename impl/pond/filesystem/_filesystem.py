@@ -112,6 +112,7 @@ class Filesystem:
         self._control_names = {(file.folder, file.name): file.ino for file in files}
         self._control_names[ROOT_INO, _CONTROL_FOLDER_NAME] = CONTROL_FOLDER_INO
         self._usage: Usage | None = None
+        self._cleared = False
         self._fresh_inos: set[int] = set()  # opened since the cache was cleared
 
     # --- folders and attributes ----------------------------------------------------------------
@@ -197,7 +198,7 @@ class Filesystem:
 
     def may_keep_pages(self, ino: int) -> bool:
         """Say whether the kernel may keep a file's pages at this open: not at the first after ``clear_cache``."""
-        if ino in self._fresh_inos:
+        if not self._cleared or ino in self._fresh_inos:
             return True
         self._fresh_inos.add(ino)
         return False
@@ -253,6 +254,7 @@ class Filesystem:
         """Drop all cached entries, and the kernel's pages at the next open; return the bytes dropped."""
         dropped = self._cache.clear()
         self._snapshot.prefetch.reset()
+        self._cleared = True
         self._fresh_inos.clear()
         return dropped
 

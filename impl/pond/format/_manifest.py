@@ -113,7 +113,13 @@ def read_head(data: "Buffer", name: str) -> Head:
         sections[raw.rstrip(b"\0").decode("ascii")] = (offset, size, section_digest)
     meta_offset, meta_size, _ = sections["meta"]
     meta = json.loads(bytes(view[meta_offset : meta_offset + meta_size]))
-    return Head(VersionInfo(**meta), length, total, sections)
+    try:
+        info = VersionInfo(**meta)
+    except TypeError as error:
+        raise CorruptData(
+            f"{name}: the manifest's metadata is not what this pond knows ({error}); upgrade pond"
+        ) from error
+    return Head(info, length, total, sections)
 
 
 class Manifest:

@@ -7,8 +7,10 @@ paced in one place, ``get_range``, because a body that breaks off half-way is no
 
 import random
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -38,6 +40,7 @@ _STATUS = re.compile(r"status code: (\d{3}) ([A-Za-z ]+)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _PART_BYTES = 8 << 20
 _UPLOADS = 8
+_ABANDON_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,35 +125,41 @@ class ClientStore:
         return ObjectInfo(key, meta["size"], meta["e_tag"] or "")
 
     def put(self, key: str, body: "Iterable[Buffer]") -> ObjectInfo:
-        """Write an object of any size from parts, several at a time."""
-        failure: list[BaseException] = []
-        size = 0
+        """Write an object of any size from parts, several at a time.
 
-        def counted() -> "Iterator[Buffer]":
-            nonlocal size
+        The client cannot be interrupted, so it works in a thread of its own: Ctrl-C abandons it.
+        """
+        upload = _Upload(body)
+        result: Future[obstore.PutResult] = Future()
+
+        def work() -> None:
             try:
-                for part in body:
-                    size += len(memoryview(part))
-                    yield part
-            except BaseException as error:
-                failure.append(error)
-                raise
+                result.set_result(
+                    obstore.put(
+                        self._writer,
+                        self._prefix + key,
+                        upload.parts(),
+                        chunk_size=_PART_BYTES,
+                        max_concurrency=_UPLOADS,
+                    )
+                )
+            except BaseException as error:  # noqa: BLE001  (raised again below)
+                result.set_exception(error)
 
+        thread = threading.Thread(target=work, name="pond-put", daemon=True)
+        thread.start()
         try:
-            result = obstore.put(
-                self._writer,
-                self._prefix + key,
-                counted(),
-                chunk_size=_PART_BYTES,
-                max_concurrency=_UPLOADS,
-            )
+            stored = result.result()
         except BaseException as error:
-            if failure:
-                raise failure[0] from None
+            if thread.is_alive():
+                upload.abandoned.set()
+                thread.join(_ABANDON_S)
+            if upload.failure is not None:
+                raise upload.failure from None
             if isinstance(error, _FAILURES):
                 raise self._translated(error, key) from error
             raise
-        return ObjectInfo(key, size, result["e_tag"] or "")
+        return ObjectInfo(key, upload.size_bytes, stored["e_tag"] or "")
 
     def put_if_absent(self, key: str, body: "Buffer") -> ObjectInfo:
         """Write a small object in one step, or raise ``AlreadyExists``.
@@ -236,6 +245,29 @@ class ClientStore:
 
     def _shortened(self, key: str) -> ObjectChanged:
         return ObjectChanged(f"{self.url}/{key}: shorter than when the version was made")
+
+
+class _Upload:
+    """A body on its way: how much of it, and why it ended early."""
+
+    def __init__(self, body: "Iterable[Buffer]") -> None:
+        self._body = body
+        self.size_bytes = 0
+        self.failure: BaseException | None = None
+        self.abandoned = threading.Event()
+
+    def parts(self) -> "Iterator[Buffer]":
+        """Yield the body's parts until they are abandoned."""
+        try:
+            for part in self._body:
+                if self.abandoned.is_set():
+                    raise StoreUnavailable("the upload was abandoned")
+                self.size_bytes += len(memoryview(part))
+                yield part
+        except BaseException as error:
+            if not self.abandoned.is_set():
+                self.failure = error
+            raise
 
 
 def _first_line(text: str) -> str:

@@ -27,7 +27,7 @@ from pond.format import (
     VersionInfo,
     pack_header,
 )
-from pond.store import ObjectStore
+from pond.store import FileStore, ObjectStore
 from pond.volume._address import PACKS, check_version_name, manifest_key
 from pond.volume._volume import Volume
 
@@ -89,8 +89,11 @@ def create_version(
     version may have been published all the same.
     """
     check_version_name(version)
+    if not message.isascii() and message != message.encode(errors="replace").decode():
+        raise InvalidArgument(f"the message {message!r} is not text")
     if not source.is_dir():
         raise NotFound(f"{source}: no such folder")
+    _check_apart(volume.store, source)
     try:
         if volume.has(version):
             raise AlreadyExists(f"{volume.url}: version {version!r} exists already; choose another name")
@@ -128,6 +131,14 @@ def create_version(
         name = os.fsdecode(error.filename) if error.filename else str(source)
         raise AccessDenied(f"{name}: {error.strerror}") from error
     return info
+
+
+def _check_apart(store: ObjectStore, source: Path) -> None:
+    """Raise if a volume would be packed into itself."""
+    if isinstance(store, FileStore) and store.folder.resolve().is_relative_to(source.resolve()):
+        raise InvalidArgument(
+            f"{store.url}: lies inside the folder to be packed, {source}; choose another place"
+        )
 
 
 def _scan(builder: ManifestBuilder, source: bytes, on_skip: Callable[[bytes], None]) -> None:

@@ -1,4 +1,4 @@
-"""The binding to the kernel through pyfuse3: as thin as it can be.
+"""The binding to the kernel through pyfuse3 and libfuse: the portable engine beside ``_device``.
 
 Every handler answers from memory but ``read`` and ``readdir``'s caller, so that a miss never stalls another reader, a
 lookup or a stat: a read that must wait suspends its own task only. Inodes live in the version's manifest, so that
@@ -13,43 +13,41 @@ import errno
 import logging
 import os
 import signal
+import string
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
-from pathlib import Path
 from typing import cast
+from urllib.parse import quote
 
 import pyfuse3
 import trio
 
 from pond.errors import MountError
-from pond.filesystem import Attributes, Filesystem, Read, errno_of
-from pond.metrics import Metrics
-
-__all__ = ["FuseOperations", "serve", "tune_kernel"]
+from pond.filesystem import Attributes, Read, errno_of
+from pond.fuse._attach import read_whole_files
+from pond.fuse._session import Session
 
 _log = logging.getLogger(__name__)
 
 _NAME_MAX = 255
 _MAX_TASKS = 256
-_READ_AHEAD_KIB = 1024
-_MAX_BACKGROUND = 128
 
 
-class FuseOperations(pyfuse3.Operations):
+class _Operations(pyfuse3.Operations):
     """Answers the kernel's requests from a ``Filesystem``."""
 
     enable_writeback_cache = False
 
-    def __init__(self, files: Filesystem, metrics: Metrics, *, page_cache: bool, timeout_s: float) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self._files = files
-        self._metrics = metrics
-        self._page_cache = page_cache
-        self._timeout_s = timeout_s
+        self._files = session.files
+        self._metrics = session.metrics
+        self._page_cache = session.page_cache
+        self._timeout_s = session.timeout_s
         self._uid = os.getuid()
         self._gid = os.getgid()
-        self._one_at_a_time = trio.Lock() if files.serial else None
+        self._one_at_a_time = trio.Lock() if session.files.serial else None
 
     async def lookup(self, parent_inode: int, name: bytes, ctx: object = None) -> pyfuse3.EntryAttributes:
         """Answer LOOKUP; a name that is not there is remembered by the kernel like one that is."""
@@ -173,29 +171,26 @@ def _waker(token: trio.lowlevel.TrioToken, event: trio.Event) -> Callable[[Futur
     return wake
 
 
-def serve(
-    operations: FuseOperations,
-    mountpoint: Path,
-    options: set[str],
-    ready: Callable[[], None],
-    ending: Callable[[], None],
-) -> None:
-    """Mount, call ``ready``, and serve until the mount is undone or SIGTERM, SIGINT or SIGHUP comes.
-
-    After a signal ``ending`` is called: it must see to it that reads do not wait any longer.
+def serve_libfuse(session: Session) -> None:
+    """Mount, and serve until the mount is undone or SIGTERM, SIGINT or SIGHUP comes.
 
     Raises
     ------
     MountError
         The kernel or fusermount3 refuses.
     """
+    options = {"ro", "nosuid", "nodev", "noatime", "default_permissions", "subtype=pond"}
+    source = quote(os.fsencode(session.source), safe=string.punctuation + " ")  # pyfuse3 takes ASCII only
+    options.add("fsname=" + source.replace("\\", "\\\\").replace(",", "\\,"))
+    if session.allow_other:
+        options.add("allow_other")
     try:
-        pyfuse3.init(operations, str(mountpoint), options)
+        pyfuse3.init(_Operations(session), str(session.mountpoint), options)
     except RuntimeError as error:
-        raise MountError(f"{mountpoint}: the mount was refused ({error}); the line above says why") from error
+        raise MountError(f"{session.mountpoint}: the mount was refused ({error})") from error
     try:
-        tune_kernel(mountpoint)
-        trio.run(_serve, ready, ending)
+        read_whole_files(session.mountpoint)
+        trio.run(_serve, session.ready, session.ending)
     finally:
         pyfuse3.close(unmount=True)
 
@@ -214,32 +209,3 @@ async def _stop_on_signal(signals: AsyncIterator[int], ending: Callable[[], None
         _log.info("%s: unmounting", signal.Signals(number).name)
         ending()
         pyfuse3.terminate()
-
-
-def tune_kernel(mountpoint: Path) -> None:
-    """Let the kernel ask for whole files and for many reads at once, where it may be told (root).
-
-    The device number comes from mountinfo: a stat of one's own mount before it is served would wait for ever.
-    """
-    device = _device(mountpoint)
-    if device is None:
-        return
-    settings = {
-        Path(f"/sys/class/bdi/{device}/read_ahead_kb"): _READ_AHEAD_KIB,
-        Path(f"/sys/fs/fuse/connections/{device.partition(':')[2]}/max_background"): _MAX_BACKGROUND,
-    }
-    for path, value in settings.items():
-        try:
-            path.write_text(str(value))
-        except OSError as error:
-            _log.info("%s stays as it is: %s", path, error.strerror)
-
-
-def _device(mountpoint: Path) -> str | None:
-    """Return ``major:minor`` of a mount."""
-    found = None
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        fields = line.split()
-        if fields[4] == str(mountpoint.absolute()).replace("\\", "\\134").replace(" ", "\\040"):
-            found = fields[2]
-    return found
