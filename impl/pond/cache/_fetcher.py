@@ -161,14 +161,12 @@ class Fetcher:
         generation = self.cache.generation
 
         def work() -> None:
-            ok = False
             try:
-                ok = self._fetch(run, claimed, length, generation, ahead=ahead)
-            finally:
+                done(self._fetch(run, claimed, length, generation, ahead=ahead))
+            finally:  # last, so that nothing seems settled while ``done`` asks for more
                 if ahead:
                     with self._lock:
                         self._ahead_bytes -= length
-                done(ok)
 
         try:
             pool.submit(work)

@@ -12,6 +12,7 @@ import errno
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -115,6 +116,8 @@ class _Device:
         self._stopping = True
         if self._waiting:
             raise _Stop
+        # what this thread is at may wait for bytes, or hold a lock that ending takes
+        threading.Thread(target=self._session.ending, daemon=True).start()
 
     def _loop(self) -> None:
         buffer = bytearray(_BUFFER_BYTES)

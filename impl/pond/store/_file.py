@@ -97,6 +97,11 @@ class FileStore:
         of_body: list[OSError] = []
         try:
             _make_folders(path.parent)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise InvalidArgument(f"{self.url}: a file is in the way of its folders") from error
+        except OSError as error:
+            raise self._translated(error, key) from error
+        try:
             descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
             with open(descriptor, "wb", buffering=1 << 20) as file:  # noqa: PTH123
                 for part in _watched(body, of_body):
