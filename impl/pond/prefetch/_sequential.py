@@ -84,7 +84,10 @@ class Sequential(NoPrefetch):
             ahead_bytes += manifest.entry_length[stop]
             stop += 1
         budget = self._fetcher.cache.limit_bytes // 2
-        for part in runs(manifest, range(stream.ahead, stop), self._chunk_bytes):
+        parts = list(runs(manifest, range(stream.ahead, stop), self._chunk_bytes))
+        if len(parts) > 1 and stop < end and stop not in self._consumed:
+            parts.pop()  # what is left over makes a whole GET the next time
+        for part in parts:
             missing = [entry for entry in part if not self._fetcher.is_here_or_coming(entry)]
             if missing:
                 if self._fetcher.ahead_bytes + self._fetcher.cache.unread_bytes > budget:
