@@ -16,5 +16,5 @@ find_python() {
   for base_python in python3 python3.13 python3.12 python3.11; do
     if command -v "$base_python" >/dev/null && is_recent "$base_python"; then return; fi
   done
-  fail "no Python 3.11 or later; install one (apt-get install python3) or name it with PYTHON="
+  fail "no Python 3.11 or later; install one (apt-get install python3; on Ubuntu 22.04 python3.11) or name it with PYTHON="
 }

@@ -13,11 +13,15 @@ cd "$(dirname "$0")/.."
 readonly CPU_INDEX=https://download.pytorch.org/whl/cpu
 readonly INDEX_TIMEOUT_S=5
 
+# Debian's names for the interpreter that is used: python3-dev, or python3.11-dev where python3 itself is older.
+python_package() { "$1" -c 'import sys; print("python%d.%d" % sys.version_info[:2])'; }
+
 missing_packages() {
-  local package probe
+  local package probe python=python3
+  [[ "$(python_package "$base_python")" == "$(python_package python3 2>/dev/null)" ]] || python=$(python_package "$base_python")
   while read -r package probe; do
     [[ -z "$package" || "$package" == \#* ]] && continue
-    (eval "$probe") >/dev/null 2>&1 </dev/null || printf '%s ' "$package"
+    (eval "$probe") >/dev/null 2>&1 </dev/null || printf '%s ' "${package/#python3-/$python-}"
   done <tools/system-packages.txt
 }
 

@@ -4,7 +4,8 @@
 
     PondError                      code "error"
     ├── InvalidArgument            "invalid"       a value the user gave cannot be used
-    ├── NotFound                   "not-found"     no such bucket, volume, version or path
+    ├── NotFound                   "not-found"     no such volume, version or path
+    │   └── NoSuchBucket           "no-bucket"     no such bucket
     ├── AlreadyExists              "exists"        the version is there already
     ├── ForeignVolume              "foreign"       a volume of another program
     ├── CorruptData                "corrupt"       bytes do not match their digest
@@ -27,6 +28,7 @@ __all__ = [
     "InvalidArgument",
     "MountError",
     "NoSpace",
+    "NoSuchBucket",
     "NotFound",
     "ObjectChanged",
     "PondError",
@@ -50,6 +52,12 @@ class NotFound(PondError):
     """No such bucket, volume, version or path."""
 
     code = "not-found"
+
+
+class NoSuchBucket(NotFound):
+    """No such bucket: nothing can be made under it."""
+
+    code = "no-bucket"
 
 
 class AlreadyExists(PondError):

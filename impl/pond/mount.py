@@ -9,15 +9,16 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pond.cache import EntryCache, Fetcher
-from pond.errors import InvalidArgument, MountError, NotFound
+from pond.errors import InvalidArgument, MountError, NotFound, PondError
 from pond.filesystem import Filesystem
-from pond.fuse import Engine, Session, serve
+from pond.fuse import Engine, Session, serve, topmost_mount
 from pond.metrics import Metrics
 from pond.prefetch import PrefetchMode, choose_prefetch
 from pond.sizes import format_size
@@ -42,6 +43,7 @@ _log = logging.getLogger(__name__)
 FOREVER_S = 365 * 86400.0
 """A version never changes: what the kernel knows of it holds for a year unless told otherwise."""
 
+_LONGEST_S = 2**31 - 1
 _M_ARENA_MAX = -8  # malloc.h
 
 
@@ -80,8 +82,8 @@ class MountOptions:
                     name, "--max-cache-size"
                 )
                 raise InvalidArgument(f"{option}: at least {format_size(least)}")
-        if self.kernel_cache_timeout_s < 0:
-            raise InvalidArgument("--kernel-cache-timeout: not below 0")
+        if not 0 <= self.kernel_cache_timeout_s <= _LONGEST_S:
+            raise InvalidArgument("--kernel-cache-timeout: from 0 to 2147483647 seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,44 +239,55 @@ def mount_background(arguments: list[str]) -> str:
         str(send),
         *arguments,
     ]
-    try:
-        child = subprocess.Popen(
-            command,
-            pass_fds=[send],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    finally:
-        os.close(send)
-    threading.Thread(target=child.wait, daemon=True).start()
-    with open(receive, "rb") as pipe:  # noqa: PTH123
-        answer = pipe.read()
-    if not answer:
-        raise MountError("the mounting process ended without a word; try --foreground")
+    with tempfile.TemporaryFile() as said:
+        try:
+            child = subprocess.Popen(
+                command,
+                pass_fds=[send],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,
+            )
+        finally:
+            os.close(send)
+        try:
+            with open(receive, "rb") as pipe:  # noqa: PTH123
+                answer = pipe.read()
+        except BaseException:  # Ctrl-C: what is not mounted yet must not be later
+            child.terminate()
+            child.wait()
+            raise
+        threading.Thread(target=child.wait, daemon=True).start()
+        if not answer:
+            said.seek(0)
+            last = said.read().decode(errors="replace").strip().splitlines()[-1:]
+            raise MountError(f"the mounting process ended: {last[0] if last else 'without a word'}")
     told: dict[str, str] = json.loads(answer)
     if "error" in told:
-        raise MountError(told["error"])
+        kind = next((kind for kind in _kinds(PondError) if kind.code == told["code"]), MountError)
+        raise kind(told["error"])
     return told["mounted"]
 
 
+def _kinds(root: type[PondError]) -> Iterator[type[PondError]]:
+    yield root
+    for kind in root.__subclasses__():
+        yield from _kinds(kind)
+
+
 def report_ready(descriptor: int, told: dict[str, str]) -> None:
-    """Answer the process that waits in ``mount_background``, once."""
-    with contextlib.suppress(OSError):
+    """Answer the process that waits in ``mount_background``, once; nobody reads standard error from then on."""
+    with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), sys.stderr.fileno())
         os.write(descriptor, json.dumps(told).encode())
         os.close(descriptor)
 
 
 def mounted_pond(mountpoint: Path) -> bool:
     """Say whether a pond is mounted at a folder; asks the kernel, not the mount."""
-    wanted = str(mountpoint.absolute()).replace("\\", "\\134").replace(" ", "\\040")
-    found = False
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        fields = line.split()
-        if fields[4] == wanted:
-            found = fields[fields.index("-") + 1] == "fuse.pond"
-    return found
+    here = topmost_mount(mountpoint)
+    return here is not None and here.type == "fuse.pond"
 
 
 def unmount(mountpoint: Path) -> None:

@@ -63,6 +63,9 @@ COMMANDS = sorted(get_command(app).commands)
         (["mount", "{volume}", "/proc"], 1, "something is mounted here already; see it with: findmnt /proc"),
         (["mount", "{volume}@none", "{empty}"], 1, "no version 'none'"),
         (["mount", "{none}", "{empty}"], 1, "no such folder"),
+        (["versions", "x" * 300], 1, "no such folder"),
+        (["create", "x" * 300, "{none}", "v2"], 1, "no such folder"),
+        (["mount", "{volume}", "{empty}", "--kernel-cache-timeout", "inf"], 2, "--kernel-cache-timeout"),
         (["mount", "{volume}", "{empty}", "--chunk-size", "1"], 2, "--chunk-size: at least 4 KiB"),
         (["mount", "{volume}", "{empty}", "--max-cache-size", "1KiB"], 2, "--max-cache-size: at least 1 MiB"),
         (["mount", "{volume}", "{empty}", "--log-file", "{none}/log"], 2, "--log-file"),
@@ -158,7 +161,7 @@ def test_a_file_that_vanishes_before_it_is_packed_is_not_a_traceback(
         (source / "b").unlink(missing_ok=True)
         return real(path)
 
-    monkeypatch.setattr("pond.cli.os.lstat", lstat)
+    monkeypatch.setattr("pond.cli._volumes.os.lstat", lstat)
     assert cli("create", source, tmp_path / "volume", "v1").out == b"v1: 1 files, 1 B\n"
 
 

@@ -6,8 +6,11 @@ import ctypes
 import errno
 import mmap
 import os
+import signal
+import socket
 import stat
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +22,24 @@ from blake3 import blake3
 
 from harness.kernelcache import resident_pages
 from harness.s3 import Fault, SimProcess
+from pond.errors import MountError
 from pond.format import BLOCK_BYTES, ROOT, Extent, ManifestBuilder, Node, Pack
+from pond.fuse import Session
+from pond.fuse import _abi as abi
+from pond.fuse._device import _Device, is_dying
+from pond.mount import MountOptions, assemble
 from pond.prefetch import PrefetchMode
 from pond.volume import Volume, create_version
 from tests.pond.mounts import Mount, mounted, wait_until
-from tests.pond.trees import attributes_of, everyday_tree, full_tree, info_of, read_tree, write_tree
+from tests.pond.trees import (
+    attributes_of,
+    everyday_tree,
+    full_tree,
+    info_of,
+    read_tree,
+    version_of,
+    write_tree,
+)
 
 pytestmark = pytest.mark.fuse
 
@@ -305,6 +321,76 @@ def test_a_reader_that_is_killed_while_it_waits_harms_nobody(
         assert (running.path / "a.txt").read_bytes() == b"alpha\n"
         assert reader.wait(30) != 0
         assert (running.path / "block").read_bytes() == everyday_tree()[b"block"]
+
+
+@pytest.mark.s3
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_reader_that_is_killed_does_not_wait_for_its_bytes(
+    sim: SimProcess, s3_url: str, tree: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    create_version(Volume.open(s3_url), tree, "v1")
+    options = ("--no-page-cache", "--prefetch", "none", "--engine=device")
+    with mounted(s3_url, tmp_path / "mnt", *options, env=sim.env) as running:
+        sim.set_faults([Fault("stall", key="*packs/*", operation="get", count=1, stall_s=3600)])
+        reader = subprocess.Popen(["cat", running.path / "block"], stdout=subprocess.DEVNULL)
+        wait_until(lambda: sim.fault_hits() == [1], "the first GET stalls")
+        reader.send_signal(number)
+        assert reader.wait(5) == -number  # the GET is tried again after ten seconds at the earliest
+
+
+_SLOW_TO_DIE = """
+import signal, sys
+signal.signal(signal.SIGUSR1, lambda *_: print("signalled", flush=True))
+open(sys.argv[1], "rb", buffering=0).read()
+"""
+
+
+@pytest.mark.s3
+def test_a_reader_that_is_signalled_first_and_killed_later_is_let_go_too(
+    sim: SimProcess, s3_url: str, tree: Path, tmp_path: Path
+) -> None:
+    create_version(Volume.open(s3_url), tree, "v1")
+    options = ("--no-page-cache", "--prefetch", "none", "--engine=device")
+    with mounted(s3_url, tmp_path / "mnt", *options, env=sim.env) as running:
+        sim.set_faults([Fault("stall", key="*packs/*", operation="get", count=1, stall_s=3600)])
+        reader = subprocess.Popen([sys.executable, "-c", _SLOW_TO_DIE, running.path / "block"])
+        wait_until(lambda: sim.fault_hits() == [1], "the first GET stalls")
+        reader.send_signal(signal.SIGUSR1)
+        with pytest.raises(subprocess.TimeoutExpired):
+            reader.wait(0.5)
+        reader.kill()
+        assert reader.wait(5) == -signal.SIGKILL
+
+
+def test_a_kernel_that_is_too_old_is_said(tmp_path: Path) -> None:
+    kernel, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    made = assemble(version_of({b"a": b"x"}), MountOptions())
+    session = Session(
+        files=made.filesystem,
+        metrics=made.metrics,
+        mountpoint=tmp_path,
+        source="test",
+        page_cache=True,
+        timeout_s=0,
+        allow_other=False,
+        ready=lambda: None,
+        ending=made.fetcher.close,
+    )
+    device = _Device(session)
+    device._descriptor = ours.fileno()
+    body = abi.INIT_IN.pack(7, 26, 0, 0)
+    length = abi.IN_HEADER.size + len(body)
+    with kernel, ours:
+        kernel.send(abi.IN_HEADER.pack(length, abi.Operation.INIT, 2, 0, 0, 0, 0, 0, 0) + body)
+        with pytest.raises(MountError, match=r"this kernel speaks FUSE 7.26; pond needs 7.31"):
+            device.run()
+        assert abi.OUT_HEADER.unpack(kernel.recv(100)) == (abi.OUT_HEADER.size, -errno.EPROTO, 2)
+    made.fetcher.close()
+
+
+def test_who_lives_is_not_dying() -> None:
+    assert not is_dying(os.getpid())
+    assert not is_dying(0)
 
 
 # --- damage ------------------------------------------------------------------------------------------

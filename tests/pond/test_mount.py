@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -90,6 +91,77 @@ def test_ctrl_c_ends_a_mount_whose_store_does_not_answer(
 
 
 @pytest.mark.fuse
+def test_what_was_mounted_since_is_not_undone(
+    packed: Volume, mountpoint: Path, tree: Path, tmp_path: Path
+) -> None:
+    other = Volume.open(str(tmp_path / "other"))
+    create_version(other, tree, "v2")
+    with mounted(packed.url, mountpoint) as first:
+        with (mountpoint / "a.txt").open("rb") as held:
+            subprocess.run(["fusermount3", "-u", "-z", mountpoint], check=True)
+            with mounted(other.url, mountpoint) as second:
+                held.close()
+                assert first.process.wait(30) == 0
+                assert (mountpoint / ".version").read_text() == "v2\n"
+                assert second.process.poll() is None
+        assert not is_mounted(mountpoint)
+
+
+_SECOND_SIGNAL = """
+import os, signal, sys, threading
+from pathlib import Path
+from pond.cache import Fetcher
+from pond.mount import MountOptions, mount_foreground
+
+close = Fetcher.close
+def closing(self):
+    if threading.current_thread() is threading.main_thread():
+        os.kill(os.getpid(), signal.SIGHUP)
+    close(self)
+Fetcher.close = closing
+ready = lambda _: os.kill(os.getpid(), signal.SIGHUP)
+mount_foreground(sys.argv[1], Path(sys.argv[2]), MountOptions(), ready)
+"""
+
+
+@pytest.mark.fuse
+def test_a_second_signal_does_not_keep_the_mount_from_being_undone(packed: Volume, mountpoint: Path) -> None:
+    command = [sys.executable, "-c", _SECOND_SIGNAL, packed.url, str(mountpoint)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not is_mounted(mountpoint)
+
+
+@pytest.mark.fuse
+def test_a_mount_goes_on_when_nobody_reads_what_it_says(packed: Volume, mountpoint: Path) -> None:
+    command = [sys.executable, "-m", "pond", "mount", packed.url, str(mountpoint), "--foreground", "--debug"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.stderr.close()
+        wait_until(lambda: is_mounted(mountpoint), "mounted")
+        process.send_signal(signal.SIGTERM)  # which is logged
+        assert process.wait(30) == 0
+        assert not is_mounted(mountpoint)
+    finally:
+        process.kill()
+
+
+@pytest.mark.fuse
+def test_a_mountpoint_is_known_by_a_symbolic_link_too(
+    packed: Volume, mountpoint: Path, tmp_path: Path, cli: Callable[..., Outcome]
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    through = tmp_path / "link" / "mnt"
+    with mounted(packed.url, through) as running:
+        assert cli("stats", through, "--json").status == 0
+        assert cli("umount", through).status == 0
+        assert running.process.wait(30) == 0
+    assert not is_mounted(mountpoint)
+
+
+@pytest.mark.fuse
 def test_a_mount_in_use_is_not_undone_and_the_line_says_why(
     packed: Volume, mountpoint: Path, cli: Callable[..., Outcome]
 ) -> None:
@@ -145,6 +217,32 @@ def test_what_goes_wrong_behind_is_said_in_front(packed: Volume, mountpoint: Pat
     )
     assert not is_mounted(mountpoint)
     wait_until(lambda: processes_of(mountpoint) == [], "the process has ended")
+
+
+@pytest.mark.fuse
+@pytest.mark.s3
+def test_ctrl_c_while_it_is_being_mounted_behind_leaves_nothing(
+    sim: SimProcess, s3_url: str, tree: Path, mountpoint: Path
+) -> None:
+    create_version(Volume.open(s3_url), tree, "v1")
+    sim.set_faults([Fault("stall", key="*versions/*", operation="get", count=1, stall_s=3600)])
+    command = [sys.executable, "-m", "pond", "mount", s3_url, str(mountpoint)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | sim.env)
+    wait_until(lambda: sim.fault_hits() == [1], "the manifest is being read")
+    assert len(processes_of(mountpoint)) == 2
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert "Traceback" not in said
+    assert processes_of(mountpoint) == []
+    assert not is_mounted(mountpoint)
+
+
+@pytest.mark.fuse
+def test_a_mistake_is_status_2_behind_as_in_front(packed: Volume, tree: Path) -> None:
+    done = pond("mount", packed.url, str(tree / "a.txt"))
+    assert done.returncode == 2
+    assert "not a folder" in done.stderr
 
 
 # --- where -------------------------------------------------------------------------------------------
@@ -293,7 +391,9 @@ def test_a_folder_of_somebody_else_cannot_be_mounted_over(
         ({"chunk_bytes": 4095}, "--chunk-size: at least 4 KiB"),
         ({"cache_bytes": 1000}, "--max-cache-size: at least 1 MiB"),
         ({"readahead_bytes": -1}, "--readahead-size: at least 0 B"),
-        ({"kernel_cache_timeout_s": -1.0}, "--kernel-cache-timeout: not below 0"),
+        ({"kernel_cache_timeout_s": -1.0}, "--kernel-cache-timeout: from 0 to 2147483647 seconds"),
+        ({"kernel_cache_timeout_s": math.inf}, "--kernel-cache-timeout: from 0 to 2147483647 seconds"),
+        ({"kernel_cache_timeout_s": math.nan}, "--kernel-cache-timeout: from 0 to 2147483647 seconds"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options: dict[str, float], said: str) -> None:

@@ -30,6 +30,7 @@ CONFIGS: Final[Mapping[str, tuple[str, str]]] = {
     "pond-blind": ("pond-blind", "2GiB"),
     "2GiB+pagecache": ("pond", "2GiB+pagecache"),
     "19GiB+pagecache": ("pond", "19GiB+pagecache"),
+    "19GiB+libfuse": ("pond", "19GiB+libfuse"),
 }
 
 

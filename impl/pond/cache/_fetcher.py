@@ -28,6 +28,9 @@ MAX_RUN_BYTES = 32 << 20
 Piece = bytes | Future[bytes]
 """An entry that is there, or on its way."""
 
+Done = Callable[[Exception | None], None]
+"""Told that a run has come, or why it has not."""
+
 Widen = Callable[[range], range]
 """From the exact run that a reader needs to the one to request."""
 
@@ -52,6 +55,8 @@ class Fetcher:
         self._manifest = version.manifest
         self._lock = threading.Lock()
         self._flights: dict[bytes, Future[bytes]] = {}
+        self._wanted: set[bytes] = set()  # in flight, and a reader waits for it
+        self._passed: set[bytes] = set()  # in flight, and a sequential reader will not come back to it
         self._ahead_bytes = 0
         self._demand_pool = ThreadPoolExecutor(DEMAND_THREADS, thread_name_prefix="pond-demand")
         self._ahead_pool = ThreadPoolExecutor(prefetch_threads, thread_name_prefix="pond-ahead")
@@ -88,7 +93,7 @@ class Fetcher:
                         self.metrics.demand_hits.inc()
                     pieces.append(data)
                     break
-                flight, mine = self._claim(digest)
+                flight, mine = self._claim(digest, wanted=True)
                 if flight is None:
                     continue  # it came in between
                 if mine:
@@ -108,9 +113,7 @@ class Fetcher:
                 self._submit(self._demand_pool, wanted, claimed, ahead=False)
         return pieces
 
-    def prefetch(
-        self, run: range, done: Callable[[bool], None] = lambda _ok: None, *, again: bool = False
-    ) -> bool:
+    def prefetch(self, run: range, done: Done = lambda _error: None, *, again: bool = False) -> bool:
         """Request a run ahead of any reader.
 
         Parameters
@@ -118,7 +121,7 @@ class Fetcher:
         run
             Entries that follow each other in one pack.
         done
-            Called in a fetching thread with True when they came.
+            Called in a fetching thread when they came, or with why they did not.
         again
             Request the whole run although parts of it are here.
 
@@ -134,14 +137,27 @@ class Fetcher:
         self._submit(self._ahead_pool, wanted, claimed, ahead=True, done=done)
         return True
 
-    def _claim(self, digest: bytes) -> tuple[Future[bytes] | None, bool]:
+    def pass_by(self, entry: int) -> None:
+        """Say that a sequential reader has read an entry to its end, or will have once it is here."""
+        digest = self._manifest.digest(entry)
+        with self._lock:
+            if digest in self._flights:
+                self._passed.add(digest)
+                return
+        self.cache.pass_by(digest)
+
+    def _claim(self, digest: bytes, *, wanted: bool = False) -> tuple[Future[bytes] | None, bool]:
         """Return the future of an entry (None: it is here), and whether the caller must see to it."""
         with self._lock:
+            if digest in self.cache:
+                return None, False
             flight = self._flights.get(digest)
-            if flight is not None or digest in self.cache:
-                return flight, False
-            flight = self._flights[digest] = Future()
-            return flight, True
+            mine = flight is None
+            if flight is None:
+                flight = self._flights[digest] = Future()
+            if wanted:
+                self._wanted.add(digest)
+            return flight, mine
 
     def _submit(
         self,
@@ -150,7 +166,7 @@ class Fetcher:
         claimed: set[int],
         *,
         ahead: bool,
-        done: Callable[[bool], None] = lambda _ok: None,
+        done: Done = lambda _error: None,
     ) -> None:
         first, last = self._manifest.extent(run[0]), self._manifest.extent(run[-1])
         length = last.offset + last.length - first.offset
@@ -176,8 +192,10 @@ class Fetcher:
                 with self._lock:
                     self._ahead_bytes -= length
 
-    def _fetch(self, run: range, claimed: set[int], length: int, generation: int, *, ahead: bool) -> bool:
-        """GET a run, check it, and hand out its entries. Return whether all went well."""
+    def _fetch(
+        self, run: range, claimed: set[int], length: int, generation: int, *, ahead: bool
+    ) -> Exception | None:
+        """GET a run, check it, and hand out its entries. Return what went wrong."""
         waiting = set(claimed)
         try:
             self._fetch_into(run, waiting, length, generation, ahead=ahead)
@@ -185,8 +203,8 @@ class Fetcher:
             self.metrics.errors.inc()
             _log.warning("%s", error)
             self._fail(waiting, error)
-            return False
-        return True
+            return error
+        return None
 
     def _fetch_into(
         self, run: range, waiting: set[int], length: int, generation: int, *, ahead: bool
@@ -204,7 +222,9 @@ class Fetcher:
             data = bytes(body[offset - start : offset - start + size])
             digest = manifest.digest(entry)
             if blake3(data).digest() == digest:
-                self.cache.put(digest, data, ahead=ahead, generation=generation)
+                with self._lock:  # whoever asks from here on finds it in the cache
+                    unread = ahead and digest not in self._wanted
+                    self.cache.put(digest, data, ahead=unread, generation=generation)
                 self._land(digest, data)
                 waiting.discard(entry)
             else:
@@ -216,6 +236,11 @@ class Fetcher:
     def _land(self, digest: bytes, outcome: bytes | Exception) -> None:
         with self._lock:
             flight = self._flights.pop(digest, None)
+            self._wanted.discard(digest)
+            passed = digest in self._passed
+            self._passed.discard(digest)
+        if passed:
+            self.cache.pass_by(digest)
         if flight is None:
             return
         if isinstance(outcome, Exception):

@@ -10,6 +10,7 @@ from pond.errors import (
     InvalidArgument,
     MountError,
     NoSpace,
+    NoSuchBucket,
     NotFound,
     ObjectChanged,
     PondError,
@@ -24,6 +25,7 @@ _ERRNO: dict[type[PondError], int] = {
     InvalidArgument: errno.EINVAL,
     MountError: errno.EIO,
     NoSpace: errno.ENOSPC,
+    NoSuchBucket: errno.EIO,
     NotFound: errno.EIO,  # an object that a version needs is gone: the file is there, its bytes are not
     ObjectChanged: errno.EIO,
     StoreUnavailable: errno.EIO,

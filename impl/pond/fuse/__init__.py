@@ -4,9 +4,10 @@ from enum import StrEnum
 
 from pond.errors import MountError
 from pond.fuse._device import serve_device
+from pond.fuse._mounts import topmost_mount
 from pond.fuse._session import Session
 
-__all__ = ["Engine", "Session", "serve"]
+__all__ = ["Engine", "Session", "serve", "topmost_mount"]
 
 
 class Engine(StrEnum):

@@ -20,6 +20,7 @@ OPEN_IN: Final = Struct("<II")  # flags, -
 OPEN_OUT: Final = Struct("<QIi")  # handle, flags, -
 READ_IN: Final = Struct("<QQI")  # handle, offset, size, ...
 RELEASE_IN: Final = Struct("<Q")  # handle, ...
+INTERRUPT_IN: Final = Struct("<Q")  # the request that need not be answered
 ATTR: Final = Struct("<QQQqqqIIIIIIIIII")
 # ino, size, blocks, atime, mtime, ctime, their nanoseconds, mode, links, uid, gid, rdev, block size, flags
 ATTR_OUT: Final = Struct("<QII")  # seconds and nanoseconds that the attributes hold, -; then ATTR

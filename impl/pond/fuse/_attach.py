@@ -4,6 +4,7 @@ import array
 import ctypes
 import errno
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from pond.errors import MountError
+from pond.fuse._mounts import topmost_mount
 
 _MS_RDONLY: Final = 1
 _MS_NOSUID: Final = 2
@@ -35,8 +37,23 @@ def attach(mountpoint: Path, source: str, *, allow_other: bool) -> int:
     return _attach_by_helper(mountpoint, source, options)
 
 
-def detach(mountpoint: Path) -> None:
-    """Take a mount away even if it is in use; one that is gone already is no error."""
+def device_at(mountpoint: Path) -> str:
+    """Return the number of the device that is mounted at a folder, as ``major:minor``."""
+    here = topmost_mount(mountpoint)
+    return here.device if here else ""
+
+
+def detach(mountpoint: Path, descriptor: int, device: str) -> None:
+    """Take a connection's mount away even if it is in use.
+
+    One that is gone already is no error, and what was mounted at the folder since is not touched: the connection tells
+    whether it still has a mount anywhere, and then the device number, which no other can have, whether it is there.
+    """
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    gone = any(event & select.POLLERR for _, event in poll.poll(0))
+    if gone or device_at(mountpoint) != device:
+        return
     if os.geteuid() == 0:
         ctypes.CDLL(None, use_errno=True).umount2(os.fsencode(mountpoint), _MNT_DETACH)
         return
@@ -45,12 +62,7 @@ def detach(mountpoint: Path) -> None:
 
 def read_whole_files(mountpoint: Path) -> None:
     """Let the kernel's readahead ask for a whole small file at once, where that may be set (root)."""
-    device = None
-    wanted = str(mountpoint).replace("\\", "\\134").replace(" ", "\\040")
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        fields = line.split()
-        if fields[4] == wanted:
-            device = fields[2]
+    device = device_at(mountpoint)
     try:
         Path(f"/sys/class/bdi/{device}/read_ahead_kb").write_text(str(_READ_AHEAD_KIB))
     except OSError:

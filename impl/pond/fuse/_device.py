@@ -4,10 +4,14 @@ One thread reads requests and answers them from memory. A read that must wait is
 the last of its bytes, so that nothing else waits for it, and no event loop stands between the two. This costs about
 half the CPU a file of the same through libfuse and trio (``_libfuse``), which shares two cores with what reads.
 
+A reader that was killed is let go at once, though its bytes may still be on their way; one that was merely signalled
+waits on, for reads of regular files are not expected to end early.
+
 Inodes live in the version's manifest: FORGET has nothing to forget. What a read-only file system has no use for is
 answered ENOSYS, after which the kernel stops asking.
 """
 
+import contextlib
 import errno
 import logging
 import os
@@ -16,13 +20,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from pond.errors import MountError
 from pond.filesystem import Attributes, Read, errno_of
 from pond.fuse import _abi as abi
-from pond.fuse._attach import attach, detach, read_whole_files
+from pond.fuse._attach import attach, detach, device_at, read_whole_files
 from pond.fuse._session import Session
 
 if TYPE_CHECKING:
@@ -37,6 +42,24 @@ _MAX_BACKGROUND: Final = 128
 _NAME_MAX: Final = 255
 _STATFS_BLOCK_BYTES: Final = 4096
 _HEADER_BYTES: Final = abi.IN_HEADER.size
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_KILL: Final = 1 << (signal.SIGKILL - 1)
+_CORE: Final = sum(
+    1 << (number - 1)
+    for number in (
+        signal.SIGQUIT,
+        signal.SIGILL,
+        signal.SIGTRAP,
+        signal.SIGABRT,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGSEGV,
+        signal.SIGXCPU,
+        signal.SIGXFSZ,
+        signal.SIGSYS,
+    )
+)
+_ASK_AGAIN_S: Final = 0.2
 _WANTED: Final = (
     abi.InitFlag.ASYNC_READ
     | abi.InitFlag.DO_READDIRPLUS
@@ -59,27 +82,35 @@ def serve_device(session: Session) -> None:
     MountError
         The kernel or fusermount3 refuses.
     """
-    descriptor = attach(session.mountpoint, session.source, allow_other=session.allow_other)
+    device = _Device(session)
+    before = {number: signal.signal(number, device.on_signal) for number in _SIGNALS}
     try:
-        _Device(session, descriptor).run()
+        device.attach()
+        device.run()
     finally:
+        for number in _SIGNALS:  # a second one must not keep the mount from being undone
+            signal.signal(number, signal.SIG_IGN)
         session.ending()
-        detach(session.mountpoint)
-        os.close(descriptor)
+        device.detach()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Device:
     """One connection to the kernel."""
 
-    def __init__(self, session: Session, descriptor: int) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
         self._files = session.files
-        self._descriptor = descriptor
+        self._descriptor = -1
+        self._number = ""
         self._uid = os.getuid()
         self._gid = os.getgid()
         self._valid_s = int(session.timeout_s)
         self._valid_ns = int(session.timeout_s % 1 * 1e9)
         self._stopping = self._waiting = False
+        self._caller = 0
+        self._readers: dict[int, int] = {}  # a read that waits -> the thread whose it is
         self._handlers: dict[int, Callable[[int, int, memoryview], None]] = {
             abi.Operation.INIT: self._init,
             abi.Operation.LOOKUP: self._lookup,
@@ -93,25 +124,36 @@ class _Device:
             abi.Operation.READDIR: self._readdir,
             abi.Operation.READDIRPLUS: self._readdirplus,
             abi.Operation.RELEASEDIR: self._done,
+            abi.Operation.INTERRUPT: self._interrupt,
             abi.Operation.DESTROY: self._done,
         }
-        self._unanswered = frozenset(
-            (abi.Operation.FORGET, abi.Operation.BATCH_FORGET, abi.Operation.INTERRUPT)
-        )
+        self._unanswered = frozenset((abi.Operation.FORGET, abi.Operation.BATCH_FORGET))
+
+    def attach(self) -> None:
+        """Mount."""
+        session = self._session
+        self._descriptor = attach(session.mountpoint, session.source, allow_other=session.allow_other)
+        self._number = device_at(session.mountpoint)
+
+    def detach(self) -> None:
+        """Undo the mount, if there is one."""
+        if self._descriptor >= 0:
+            detach(self._session.mountpoint, self._descriptor, self._number)
+            os.close(self._descriptor)
 
     def run(self) -> None:
-        """Answer requests until the end."""
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        before = {number: signal.signal(number, self._on_signal) for number in numbers}
-        try:
-            self._loop()
-        except _Stop:
-            return
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        """Answer requests until the end.
 
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        Raises
+        ------
+        MountError
+            The kernel speaks too old a protocol.
+        """
+        with contextlib.suppress(_Stop):
+            self._loop()
+
+    def on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """End as soon as that can be."""
         _log.info("%s: unmounting", signal.Signals(number).name)
         self._stopping = True
         if self._waiting:
@@ -136,7 +178,7 @@ class _Device:
                     continue
                 raise
             self._waiting = False
-            _, operation, unique, node, _, _, _, _, _ = unpack(buffer)
+            _, operation, unique, node, _, _, self._caller, _, _ = unpack(buffer)
             handler = handlers.get(operation)
             if handler is None:
                 if operation not in self._unanswered:
@@ -146,6 +188,8 @@ class _Device:
                 handler(unique, node, view[_HEADER_BYTES:length])
             except OSError as error:
                 self._refuse(unique, error.errno or errno.EIO)
+            except MountError:
+                raise
             except Exception as error:  # noqa: BLE001  (a request must be answered, whatever happens)
                 _log.exception("operation %d failed", operation)
                 self._refuse(unique, errno_of(error))
@@ -271,11 +315,27 @@ class _Device:
             self._session.metrics.read_seconds.observe(time.perf_counter() - began)
             self._answer(unique, read, f"{path}: read of {size} bytes at {offset}")
 
+        self._readers[unique] = self._caller
         if self._files.serial:
             _settle(read.waiting)
         go_on()
 
+    def _interrupt(self, unique: int, _node: int, body: memoryview) -> None:
+        waiting: int = abi.INTERRUPT_IN.unpack_from(body)[0]
+        reader = self._readers.get(waiting)
+        if reader is None:
+            return
+        if is_dying(reader):
+            self._refuse(waiting, errno.EINTR)  # what the fetch answers later finds nobody, which is no error
+            return
+        again = threading.Timer(
+            _ASK_AGAIN_S, self._refuse, (unique, errno.EAGAIN)
+        )  # the kernel says it once only
+        again.daemon = True
+        again.start()
+
     def _answer(self, unique: int, read: Read, what: str) -> None:
+        self._readers.pop(unique, None)
         try:
             data = read.result(0)
         except Exception as error:  # noqa: BLE001  (it must become an errno, and be named)
@@ -310,6 +370,25 @@ class _Device:
 
     def _done(self, unique: int, _node: int, _body: memoryview) -> None:
         self._reply(unique)
+
+
+def is_dying(thread: int) -> bool:
+    """Say whether a signal waits for a thread that will end it.
+
+    The kernel makes SIGKILL of a deadly signal that nobody handles when it is sent, except of those that dump core.
+    """
+    try:
+        status = Path(f"/proc/{thread}/status").read_text()
+    except OSError:
+        return False
+    mask = {
+        name: int(value, 16)
+        for name, _, value in (line.partition(":") for line in status.splitlines())
+        if name in {"SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt"}
+    }
+    pending = mask["SigPnd"] | mask["ShdPnd"]
+    deadly = _KILL | _CORE & ~(mask["SigBlk"] | mask["SigIgn"] | mask["SigCgt"])
+    return bool(pending & deadly)
 
 
 def _settle(waiting: list[Future[bytes]]) -> None:

@@ -1,13 +1,18 @@
 """Fetching a whole version in the background, when the cache can hold it."""
 
+import functools
 import threading
 
 from pond.cache import ENTRY_OVERHEAD_BYTES, Fetcher
+from pond.errors import CorruptData, NotFound, ObjectChanged
 from pond.prefetch._policy import NoPrefetch
 from pond.prefetch._streams import StreamTable
 
 _GIVE_UP = 3
 """Failures in a row after which filling rests until the next read."""
+
+_FINAL = (CorruptData, NotFound, ObjectChanged)
+"""What is not asked for again: the version cannot change, so neither can this."""
 
 
 def fits(fetcher: Fetcher) -> bool:
@@ -33,6 +38,7 @@ class Fill(NoPrefetch):
         self._cursor = 0
         self._scanned = 0
         self._failures = 0
+        self._lost: set[int] = set()
         self._running = 0
         self._full = False
 
@@ -52,11 +58,13 @@ class Fill(NoPrefetch):
         """Begin again with the next read."""
         with self._lock:
             self._cursor = self._scanned = self._failures = 0
+            self._lost.clear()
             self._full = False
         self._streams.clear()
 
     def _is_open(self, entry: int) -> bool:
-        return entry < self._manifest.entries and not self._fetcher.is_here_or_coming(entry)
+        known = entry >= self._manifest.entries or entry in self._lost
+        return not known and not self._fetcher.is_here_or_coming(entry)
 
     def _pump(self) -> None:
         """Keep as many GETs under way as there are threads for them."""
@@ -66,14 +74,21 @@ class Fill(NoPrefetch):
                 if run is None:
                     self._full = self._running == 0
                     return
-                if self._fetcher.prefetch(run, self._done):
+                done = functools.partial(self._done, run, self._fetcher.cache.generation)
+                if self._fetcher.prefetch(run, done):
                     self._running += 1
 
-    def _done(self, ok: bool) -> None:
+    def _done(self, run: range, generation: int, error: Exception | None) -> None:
         with self._lock:
             self._running -= 1
-            self._failures = 0 if ok else self._failures + 1
-            if not ok:
+            if isinstance(error, _FINAL):
+                self._lost.update(entry for entry in run if self._is_open(entry))
+            elif error is not None:
+                self._failures += 1
+                self._cursor, self._scanned = run[0], 0
+            else:
+                self._failures = 0
+            if generation != self._fetcher.cache.generation:  # it came too late to be kept
                 self._scanned = 0
         self._pump()
 

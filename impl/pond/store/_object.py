@@ -20,6 +20,7 @@ from obstore import exceptions as errors
 from pond.errors import (
     AccessDenied,
     AlreadyExists,
+    NoSuchBucket,
     NotFound,
     ObjectChanged,
     PondError,
@@ -53,7 +54,7 @@ class RetryPolicy:
     first_wait_s, longest_wait_s : bounds of the exponential backoff; each wait is drawn from its upper half
     """
 
-    attempts: int = 6
+    attempts: int = 8
     first_wait_s: float = 0.1
     longest_wait_s: float = 5.0
 
@@ -165,22 +166,36 @@ class ClientStore:
         """Write a small object in one step, or raise ``AlreadyExists``.
 
         An answer that was lost on the way is asked for again: the object that is then in the way is told from another
-        writer's by reading it back.
+        writer's by reading it back. Whatever else a later attempt is answered, the first may still have worked, or
+        may yet: that is ``StoreUnavailable``, never a refusal.
         """
         data = bytes(memoryview(body))
         path = self._prefix + key
+        lost: list[Exception] = []
 
         def attempt() -> ObjectInfo:
-            result = obstore.put(self._writer, path, data, mode="create", use_multipart=False)
+            try:  # by the client without retries of its own: none may be lost from sight
+                result = obstore.put(self._reader, path, data, mode="create", use_multipart=False)
+            except _FAILURES as error:
+                if isinstance(self._translated(error, key), StoreUnavailable):
+                    lost.append(error)
+                raise
             return ObjectInfo(key, len(data), result["e_tag"] or "")
 
         try:
             return self._attempts(key, attempt)
-        except AlreadyExists:
-            info = self.head(key)
-            if info.size_bytes != len(data) or bytes(self.get_range(key, 0, len(data))) != data:
-                raise
-            return info
+        except AlreadyExists as error:
+            try:
+                info = self.head(key)
+                if info.size_bytes == len(data) and bytes(self.get_range(key, 0, len(data))) == data:
+                    return info
+            except NotFound:  # one that is still on its way
+                raise self._undecided(key) from error
+            raise
+        except PondError as error:
+            if lost and not isinstance(error, StoreUnavailable):
+                raise self._undecided(key) from error
+            raise
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield the objects whose keys start with ``prefix``."""
@@ -228,7 +243,7 @@ class ClientStore:
         status = found[1] if (found := _STATUS.search(text)) else ""
         code = found[1] if (found := _CODE.search(text)) else ""
         if code == "NoSuchBucket":
-            return NotFound(f"{self.url}: no such bucket")
+            return NoSuchBucket(f"{self.url}: no such bucket")
         if isinstance(error, _MISSING):
             return NotFound(f"{where}: no such object")
         if isinstance(error, errors.AlreadyExistsError):
@@ -242,6 +257,9 @@ class ClientStore:
         if status == "416" or text.startswith("Generic InMemory error: Invalid range"):
             return self._shortened(key)
         return StoreUnavailable(f"{where}: {_first_line(text)}")
+
+    def _undecided(self, key: str) -> StoreUnavailable:
+        return StoreUnavailable(f"{self.url}/{key}: an answer was lost; whether it was written is not known")
 
     def _shortened(self, key: str) -> ObjectChanged:
         return ObjectChanged(f"{self.url}/{key}: shorter than when the version was made")

@@ -1,6 +1,7 @@
 """From an address to a store."""
 
 import re
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,6 +17,8 @@ _SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _BUCKET = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9._-]{1,254}$")
 _CONNECT_TIMEOUT = "5s"
 _READ_TIMEOUT = "10s"
+_CREDENTIALS_TTL = timedelta(minutes=14)
+"""obstore asks again five minutes before that; boto3 renews what has less than ten left: no token is used expired."""
 
 
 def open_store(url: str, *, retry: RetryPolicy | None = None) -> ObjectStore:
@@ -26,7 +29,7 @@ def open_store(url: str, *, retry: RetryPolicy | None = None) -> ObjectStore:
     url
         ``s3://bucket/prefix``, ``file:///path``, a bare path, or ``memory://name`` (lives as long as the process).
     retry
-        How reads are retried; six attempts over about ten seconds unless told.
+        How reads are retried; eight attempts over about ten seconds unless told.
 
     Raises
     ------
@@ -81,7 +84,7 @@ def _s3_clients(bucket: str) -> tuple[obstore.store.S3Store, obstore.store.S3Sto
         endpoint = session.client(
             "s3", region_name=region, config=Config(signature_version="s3v4")
         ).meta.endpoint_url
-        provider = Boto3CredentialProvider(session) if signed else None
+        provider = Boto3CredentialProvider(session, ttl=_CREDENTIALS_TTL) if signed else None
     except (BotoCoreError, ValueError) as error:
         raise AccessDenied(f"AWS configuration: {error}") from error
 

@@ -15,7 +15,15 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from pond.errors import AccessDenied, AlreadyExists, InvalidArgument, NoSpace, NotFound, PondError
+from pond.errors import (
+    AccessDenied,
+    AlreadyExists,
+    InvalidArgument,
+    NoSpace,
+    NoSuchBucket,
+    NotFound,
+    PondError,
+)
 from pond.format import (
     BLOCK_BYTES,
     PACK_HEADER_BYTES,
@@ -32,7 +40,7 @@ from pond.volume._address import PACKS, check_version_name, manifest_key
 from pond.volume._volume import Volume
 
 PACK_BYTES = 1 << 30
-"""A pack is closed with the file that brings it to this size."""
+"""A pack is closed with the block that brings it to this size: a large file lies in several."""
 
 Progress = Callable[[int, int], None]
 """Told how many more files and bytes are packed."""
@@ -91,16 +99,16 @@ def create_version(
     check_version_name(version)
     if not message.isascii() and message != message.encode(errors="replace").decode():
         raise InvalidArgument(f"the message {message!r} is not text")
-    if not source.is_dir():
+    if not os.path.isdir(source):  # noqa: PTH112  (unlike Path.is_dir, it never raises)
         raise NotFound(f"{source}: no such folder")
     _check_apart(volume.store, source)
     try:
         if volume.has(version):
             raise AlreadyExists(f"{volume.url}: version {version!r} exists already; choose another name")
         latest = volume.latest()
-    except NotFound as error:
-        if "no such bucket" in str(error):
-            raise
+    except NoSuchBucket:
+        raise
+    except NotFound:
         latest = None  # a folder that is not there yet
     builder = ManifestBuilder()
     try:
@@ -181,44 +189,35 @@ class _PackWriter:
         self._source = source
         self._progress = progress
         self._keys: list[str] = []
+        self._count = 0
+        self._size_bytes = 0
 
     def write(self) -> tuple[int, int]:
         """Write all packs; return the number of files and their bytes."""
-        files = self._files(ROOT, self._source)
-        count = size = 0
-        waiting = next(files, None)
-        while waiting is not None:
+        blocks = self._blocks()
+        block = next(blocks, None)
+        while block is not None:
             key = f"{PACKS}{uuid.uuid4().hex}.pack"
+            number = len(self._keys)
             self._keys.append(key)
-            number = len(self._keys) - 1
-            following: list[tuple[int, bytes] | None] = [None]
+            following: list[bytes | None] = [None]
 
             def body(
-                first: tuple[int, bytes] = waiting,
-                number: int = number,
-                following: list[tuple[int, bytes] | None] = following,
+                block: bytes | None = block, number: int = number, following: list[bytes | None] = following
             ) -> Iterator[bytes]:
-                nonlocal count, size
                 yield pack_header()
                 offset = PACK_HEADER_BYTES
-                item: tuple[int, bytes] | None = first
-                while item is not None and offset < PACK_BYTES:
-                    node, path = item
-                    length = 0
-                    for block in self._blocks(node, path, number, offset):
-                        length += len(block)
-                        yield block
-                    offset += length
-                    count += 1
-                    size += length
-                    self._progress(1, length)
-                    item = next(files, None)
-                following[0] = item
+                while block is not None and offset < PACK_BYTES:
+                    self._builder.add_entry(Extent(number, offset, len(block)), blake3(block).digest())
+                    yield block
+                    offset += len(block)
+                    block = next(blocks, None)
+                following[0] = block
 
             stored = self._store.put(key, body())
             self._builder.add_pack(Pack(key, stored.etag, stored.size_bytes))
-            waiting = following[0]
-        return count, size
+            block = following[0]
+        return self._count, self._size_bytes
 
     def undo(self) -> None:
         """Delete the packs written so far; what cannot be deleted is garbage that nothing refers to."""
@@ -245,23 +244,26 @@ class _PackWriter:
                 if stat.S_ISDIR(nodes[child].mode)
             )
 
-    def _blocks(self, node: int, path: bytes, pack: int, offset: int) -> Iterator[bytes]:
-        """Read a file block by block, and record it."""
+    def _blocks(self) -> Iterator[bytes]:
+        """Read all files block by block; each block's entry must be added before the next is asked for."""
         builder = self._builder
-        expected = builder.nodes[node].size
-        builder.nodes[node] = replace(builder.nodes[node], first=builder.entries)
-        got = 0
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-            while got < expected:
-                block = _read_block(file.fileno(), min(BLOCK_BYTES, expected - got))
-                if not block:
-                    break
-                builder.add_entry(Extent(pack, offset + got, len(block)), blake3(block).digest())
-                got += len(block)
-                yield block
-            changed = got != expected or bool(os.read(file.fileno(), 1))
-        if changed:
-            raise InvalidArgument(f"{os.fsdecode(path)}: {_CHANGED}")
+        for node, path in self._files(ROOT, self._source):
+            scanned = builder.nodes[node]
+            builder.nodes[node] = replace(scanned, first=builder.entries)
+            got = 0
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+                while got < scanned.size:
+                    block = _read_block(file.fileno(), min(BLOCK_BYTES, scanned.size - got))
+                    if not block:
+                        break
+                    got += len(block)
+                    yield block
+                state = os.fstat(file.fileno())
+            if got != scanned.size or (state.st_size, state.st_mtime_ns) != (scanned.size, scanned.mtime_ns):
+                raise InvalidArgument(f"{os.fsdecode(path)}: {_CHANGED}")
+            self._count += 1
+            self._size_bytes += got
+            self._progress(1, got)
 
 
 def _read_block(descriptor: int, length: int) -> bytes:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from pond.errors import CorruptData, ForeignVolume, NotFound, ObjectChanged
+from pond.errors import CorruptData, ForeignVolume, NoSuchBucket, NotFound, ObjectChanged
 from pond.format import BLOCK_BYTES, Head, Manifest, Pack, VersionInfo, head_length, read_head
 from pond.store import FileStore, ObjectStore, open_store
 from pond.volume._address import VERSIONS, manifest_key, version_of_key
@@ -176,9 +176,9 @@ class Volume:
         key = manifest_key(name)
         try:
             size = self.store.head(key).size_bytes
+        except NoSuchBucket:
+            raise
         except NotFound as error:
-            if "no such bucket" in str(error):
-                raise
             self._refuse_foreign()
             raise NotFound(
                 f"{self.url}: no version {name!r}; see them with: pond versions {self.url}"

@@ -8,9 +8,10 @@ from threading import Barrier, Event
 
 import pytest
 
-from pond.cache import EntryCache, Fetcher, Piece
+from pond.cache import ENTRY_OVERHEAD_BYTES, EntryCache, Fetcher, Piece
 from pond.errors import CorruptData, NotFound, PondError, StoreUnavailable
 from pond.metrics import Metrics, parse_metrics
+from tests.pond.mounts import wait_until
 from tests.pond.stores import Gate, Get, RecordingStore, failing
 from tests.pond.trees import PACK_KEY, Content, recording, version_of
 
@@ -56,15 +57,15 @@ def rig() -> Iterator[Rig]:
 def prefetched(rig: Rig, run: range, *, again: bool = False) -> bool:
     """Prefetch and wait until it has come or failed."""
     finished = Event()
-    told: list[bool] = []
+    told: list[Exception | None] = []
 
-    def done(ok: bool) -> None:
-        told.append(ok)
+    def done(error: Exception | None) -> None:
+        told.append(error)
         finished.set()
 
     assert rig.fetcher.prefetch(run, done, again=again)
     assert finished.wait(30)
-    return told[0]
+    return told[0] is None
 
 
 # --- demand ------------------------------------------------------------------------------------------
@@ -301,3 +302,34 @@ def test_every_get_is_timed_and_counted(rig: Rig) -> None:
     rig.read(range(5, 6))
     found = rig.values()
     assert (found["requests"], found["bytes_fetched"], found["fetch_seconds_count"]) == (2, 4000, 2)
+
+
+# --- entries that are on their way --------------------------------------------------------------------
+
+
+def test_what_a_reader_waits_for_is_not_unread_when_it_comes(rig: Rig) -> None:
+    gate = rig.store.before = Gate()
+    rig.fetcher.prefetch(range(5))
+    gate.await_arrival()
+    waiting = rig.fetcher.demand(range(2))
+    gate.open()
+    assert [value(piece) for piece in waiting] == [FILES[b"00"], FILES[b"01"]]
+    wait_until(lambda: rig.fetcher.ahead_bytes == 0, "all five are here")
+    assert rig.cache.unread_bytes == 3000
+    assert rig.values()["prefetch_useful_bytes"] == 0  # they were not here in time
+
+
+def test_what_was_passed_by_while_it_came_goes_first() -> None:
+    rig = Rig(FILES, cache_bytes=3 * (1000 + ENTRY_OVERHEAD_BYTES))
+    rig.read(range(1))
+    gate = rig.store.before = Gate()
+    waiting = rig.fetcher.demand(range(1, 2))
+    gate.await_arrival()
+    rig.fetcher.pass_by(1)
+    gate.open()
+    assert value(waiting[0]) == FILES[b"01"]
+    rig.read(range(2, 3))
+    rig.read(range(3, 4))
+    kept = [entry for entry in range(4) if rig.manifest.digest(entry) in rig.cache]
+    assert kept == [0, 2, 3]
+    rig.fetcher.close()

@@ -375,6 +375,7 @@ def test_every_error_has_an_errno() -> None:
         "InvalidArgument": "EINVAL",
         "MountError": "EIO",
         "NoSpace": "ENOSPC",
+        "NoSuchBucket": "EIO",
         "NotFound": "EIO",
         "ObjectChanged": "EIO",
         "PondError": "EIO",

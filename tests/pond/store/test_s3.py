@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from datetime import timedelta
+from types import SimpleNamespace
 
 import boto3
+import obstore
 import pytest
+from obstore import exceptions as errors
 
 from harness.s3 import Fault, SimProcess
 from pond.errors import AccessDenied, AlreadyExists, NotFound, ObjectChanged, StoreUnavailable
 from pond.store import ClientStore, ObjectStore, RetryPolicy, open_store
+from pond.store._open import _CREDENTIALS_TTL
 from tests.pond.store.suite import StoreSuite, content, keys
 
 pytestmark = pytest.mark.s3
@@ -247,6 +252,42 @@ def test_a_conditional_put_that_never_gets_an_answer_is_unavailable(
     sim.set_faults([Fault("reset"), Fault("reset", operation="put")])
     with pytest.raises(StoreUnavailable, match="versions/v1"):
         store.put_if_absent("versions/v1", DATA)
+
+
+class _Answers:
+    """`obstore.put` whose first answer is lost, though it worked or will; later ones are what the test says."""
+
+    def __init__(self, *, worked: bool, later: Exception) -> None:
+        self._worked = worked
+        self._later = later
+        self._calls = 0
+
+    def __call__(self, client: object, path: str, data: bytes, **options: object) -> object:
+        self._calls += 1
+        if self._calls > 1:
+            raise self._later
+        if self._worked:
+            obstore.put(client, path, data, **options)  # type: ignore[arg-type]
+        raise errors.GenericError("error sending request")
+
+
+@pytest.mark.parametrize(
+    ("worked", "later"),
+    [(True, errors.PermissionDeniedError("denied")), (False, errors.AlreadyExistsError("409 conflict"))],
+)
+def test_a_refusal_after_a_lost_answer_decides_nothing(
+    store: ClientStore, monkeypatch: pytest.MonkeyPatch, worked: bool, later: Exception
+) -> None:
+    answers = _Answers(worked=worked, later=later)
+    monkeypatch.setattr("pond.store._object.obstore", SimpleNamespace(**{**vars(obstore), "put": answers}))
+    with pytest.raises(StoreUnavailable, match="whether it was written is not known"):
+        store.put_if_absent("versions/v1", DATA)
+
+
+def test_credentials_are_asked_for_before_they_expire() -> None:
+    least_left = timedelta(minutes=10)  # boto3 renews what has less
+    kept = _CREDENTIALS_TTL - timedelta(minutes=5)  # obstore asks again that much before
+    assert timedelta(0) < kept < least_left
 
 
 # --- load --------------------------------------------------------------------------------------------

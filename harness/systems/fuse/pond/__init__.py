@@ -43,7 +43,7 @@ def pond_command() -> list[str]:
     """Return the command that starts pond in this environment."""
     beside = Path(sys.executable).parent / "pond"
     found = str(beside) if beside.exists() else shutil.which("pond")
-    return [found] if found else [sys.executable, "-m", "pond.cli"]
+    return [found] if found else [sys.executable, "-m", "pond"]
 
 
 def pond_source() -> Path | None:
@@ -53,7 +53,10 @@ def pond_source() -> Path | None:
 
 
 class Pond(FuseSystem):
-    """A pond version, mounted read-only. ``+pagecache`` lets the kernel keep file data across opens."""
+    """A pond version, mounted read-only.
+
+    ``+pagecache`` lets the kernel keep file data across opens; ``+libfuse`` is served through libfuse and pyfuse3.
+    """
 
     name: ClassVar[str] = "pond"
     layout: ClassVar[Layout] = "pond"
@@ -65,6 +68,7 @@ class Pond(FuseSystem):
         self._context = context
         self._config = CONFIGS[base]
         self._page_cache = extra == "pagecache"
+        self._engine = "libfuse" if extra == "libfuse" else "device"
         self._folder = context.work / "mount"
         self._daemon: MountDaemon | None = None
 
@@ -128,6 +132,8 @@ class Pond(FuseSystem):
             "--page-cache" if self._page_cache else "--no-page-cache",
             "--prefetch",
             self.prefetch,
+            "--engine",
+            self._engine,
             "--foreground",
         ]
 
