@@ -34,7 +34,7 @@ class Sequential(NoPrefetch):
     chunk_bytes
         Size of a GET.
     readahead_bytes
-        How far ahead of a stream.
+        How far ahead of a stream; of one that leads others, so far for each of them.
     """
 
     def __init__(self, fetcher: Fetcher, chunk_bytes: int, readahead_bytes: int) -> None:
@@ -63,7 +63,7 @@ class Sequential(NoPrefetch):
     def _consume(self, entry: int, *, behind: bool) -> None:
         """Remember what was read lately, as many bytes as the cache has: it is not fetched ahead again."""
         if behind:
-            self._fetcher.cache.pass_by(self._manifest.digest(entry))
+            self._fetcher.pass_by(entry)
         if entry not in self._consumed:
             self._consumed[entry] = None
             self._consumed_bytes += self._manifest.entry_length[entry]
@@ -95,4 +95,5 @@ class Sequential(NoPrefetch):
                 for run in merged(self._manifest, missing, GAP_BYTES):
                     self._fetcher.prefetch(run, again=True)
             stream.ahead = part.stop
-        stream.window_bytes = min(self._readahead_bytes, 2 * stream.window_bytes)
+        followed = self._streams.led_by(stream)
+        stream.window_bytes = min(followed * self._readahead_bytes, 2 * stream.window_bytes)

@@ -5,9 +5,13 @@ order and then jumps behind the other three. A single cursor sees random access 
 the stream that it continues; a reader that has continued twice is sequential, and so is one that begins close ahead of
 a long stream (the next batch). Random access over n files continues one of k streams by chance once in n/k reads, and
 twice in a row once in (n/k) squared: nothing is fetched ahead of it, and chance never makes a long stream.
+
+Streams that follow one another closely are one scan by several readers. Whoever leads it has ahead of it what the
+others will jump to, so it gets the readahead of all.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pond.format import Manifest
@@ -15,6 +19,8 @@ from pond.format import Manifest
 MAX_STREAMS = 32
 _CONFIRMED = 3
 _LONG = 16
+_RECENT = 64
+"""A stream that none of so many reads went on with has come to its end."""
 
 
 @dataclass(slots=True)
@@ -29,6 +35,7 @@ class Stream:
     crossed : it went on from one file to the next
     ahead : up to where (exclusive) it is prefetched
     window_bytes : how far ahead it may be prefetched; doubles while the stream goes on
+    seen : number of the read that went on with it last
     """
 
     expected: int
@@ -37,6 +44,7 @@ class Stream:
     crossed: bool
     ahead: int
     window_bytes: int
+    seen: int = 0
 
     @property
     def sequential(self) -> bool:
@@ -61,14 +69,17 @@ class StreamTable:
         self._first_window_bytes = first_window_bytes
         self._near_bytes = near_bytes
         self._streams: OrderedDict[int, Stream] = OrderedDict()
+        self._reads = 0
 
     def observe(self, node: int, entries: range, *, to_end: bool) -> Stream:
         """Return the stream that a read belongs to, moved on."""
+        self._reads += 1
         stream = self._streams.pop(entries.start, None)
         if stream is None:
-            near = self._is_near_long(entries.start)
-            stream = Stream(entries.start, node, 0, near, entries.start, self._first_window_bytes)
-            stream.reads = _CONFIRMED - 1 if near else 0
+            windows = [other.window_bytes for other in self._long_behind(entries.start)]
+            window_bytes = max(windows, default=self._first_window_bytes)
+            stream = Stream(entries.start, node, 0, bool(windows), entries.start, window_bytes)
+            stream.reads = _LONG if windows else 0
         elif stream.node != node:
             stream.crossed = True
             stream.node = node
@@ -76,21 +87,39 @@ class StreamTable:
         stream.reads += finished
         stream.expected = entries.start + finished
         stream.ahead = max(stream.ahead, stream.expected)
+        stream.seen = self._reads
         self._streams[stream.expected] = stream
         if len(self._streams) > MAX_STREAMS:
             self._streams.popitem(last=False)
         return stream
 
+    def led_by(self, leader: Stream) -> int:
+        """Return how many streams follow one another closely up to this one, it included; 1 if it is not the first."""
+        recent = (s for s in self._streams.values() if s.sequential and s.seen > self._reads - _RECENT)
+        positions = [stream.expected for stream in recent]
+        if any(position > leader.expected for position in positions):
+            return 1
+        count, last = 1, leader.expected
+        for position in sorted(positions, reverse=True):
+            if position < last:
+                if not self._is_near(position, last):
+                    break
+                count, last = count + 1, position
+        return count
+
     def clear(self) -> None:
         """Forget all streams."""
         self._streams.clear()
 
-    def _is_near_long(self, entry: int) -> bool:
-        here = self._manifest.extent(entry)
+    def _long_behind(self, entry: int) -> Iterator[Stream]:
+        """Yield the long streams that are close behind an entry, or at it."""
         for stream in self._streams.values():
-            if stream.reads < _LONG or not stream.crossed or stream.expected >= self._manifest.entries:
-                continue
-            there = self._manifest.extent(stream.expected)
-            if there.pack == here.pack and 0 <= here.offset - there.offset <= self._near_bytes:
-                return True
-        return False
+            is_long = stream.reads >= _LONG and stream.crossed
+            if is_long and stream.expected <= entry and self._is_near(stream.expected, entry):
+                yield stream
+
+    def _is_near(self, before: int, entry: int) -> bool:
+        if entry >= self._manifest.entries:
+            return False
+        there, here = self._manifest.extent(before), self._manifest.extent(entry)
+        return there.pack == here.pack and here.offset - there.offset <= self._near_bytes

@@ -11,13 +11,14 @@ from random import Random
 
 import pytest
 
-from pond.errors import StoreUnavailable
+from pond.errors import CorruptData, StoreUnavailable
 from pond.filesystem import Filesystem
 from pond.format import BLOCK_BYTES
+from pond.metrics import parse_metrics
 from pond.mount import Assembly, MountOptions, assemble
 from pond.prefetch import PrefetchMode
 from tests.pond.mounts import wait_until
-from tests.pond.stores import RecordingStore, failing
+from tests.pond.stores import Gate, RecordingStore, failing
 from tests.pond.trees import Content, recording, version_of
 
 MIB = 1 << 20
@@ -53,9 +54,23 @@ class Mounted:
         with self._lock:
             self.fs.release(handle)
 
+    def damage(self, path: bytes) -> None:
+        """Flip a bit of a file's first entry."""
+        node = self.manifest.resolve(path)
+        assert node is not None
+        extent = self.manifest.extent(self.manifest.first[node])
+        key = self.manifest.pack(extent.pack).url
+        pack = bytearray(self.store.objects[key])
+        pack[extent.offset] ^= 1
+        self.store.objects[key] = bytes(pack)
+
     def settle(self) -> None:
         """Wait until nothing is on its way ahead of readers."""
         wait_until(lambda: self.assembly.fetcher.ahead_bytes == 0, "nothing under way")
+
+    def misses(self) -> float:
+        """How many entries readers have asked for that were neither here nor coming."""
+        return parse_metrics(self.assembly.metrics.render().decode())["demand_misses"]
 
     def await_all(self) -> None:
         """Wait until every entry is in the cache."""
@@ -190,6 +205,27 @@ def test_four_interleaved_readers_with_batches_of_64_are_four_sequential_streams
         rig.settle()
         assert rig.store.bytes_fetched <= 1.05 * rig.needed_bytes
         assert len(rig.store.gets) <= len(files) / 8
+
+
+def test_a_reader_who_jumps_ahead_of_the_others_finds_its_next_batch_there(
+    files: dict[bytes, Content],
+) -> None:
+    order = [path for _, path in interleaved(list(files), 4, 64)]
+    with mounted(
+        files,
+        PrefetchMode.SEQUENTIAL,
+        chunk_bytes=128 * KIB,
+        readahead_bytes=512 * KIB,
+        cache_bytes=16 * MIB,
+    ) as rig:
+        for number, path in enumerate(order):
+            if number == 2 * 4 * 64:  # the readers are known by then
+                missed = rig.misses()
+            rig.read(path)
+            rig.settle()
+        batches = len(files) // 64 - 2 * 4
+        assert rig.misses() - missed <= batches / 4
+        assert rig.store.bytes_fetched <= 1.05 * rig.needed_bytes
 
 
 def test_four_readers_at_once_are_four_sequential_streams(files: dict[bytes, Content]) -> None:
@@ -327,6 +363,24 @@ def test_a_cleared_cache_is_filled_again_with_the_next_read(files: dict[bytes, C
             rig.fs.clear_cache()
 
 
+def test_a_cache_that_is_cleared_while_all_is_on_its_way_is_filled_all_the_same(
+    files: dict[bytes, Content],
+) -> None:
+    few = dict(list(files.items())[:40])
+    with mounted(few, PrefetchMode.FILL) as rig:
+        gate = rig.store.before = Gate()
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(rig.read, next(iter(few)))
+            gate.await_arrival()
+            gate.await_arrival()  # the reader's and the fill's, which is all there is
+            rig.fs.clear_cache()
+            gate.open()
+            first.result(30)
+        rig.settle()
+        rig.read(next(iter(few)))
+        rig.await_all()
+
+
 # --- failures ----------------------------------------------------------------------------------------
 
 
@@ -342,6 +396,22 @@ def test_a_store_that_fails_is_not_asked_for_ever(files: dict[bytes, Content]) -
         rig.read(next(iter(files)))
         rig.await_all()
         assert rig.store.bytes_fetched - rig.needed_bytes <= asked * MIB
+
+
+def test_a_damaged_entry_is_asked_for_by_its_readers_only(files: dict[bytes, Content]) -> None:
+    paths = list(files)
+    with mounted(files, PrefetchMode.FILL) as rig:
+        rig.damage(paths[5])
+        rig.read(paths[0])
+        wait_until(lambda: len(rig.assembly.fetcher.cache) == rig.manifest.entries - 1, "all else is here")
+        rig.settle()
+        asked = len(rig.store.gets)
+        for _ in range(100):
+            rig.read(paths[0])
+        rig.settle()
+        assert len(rig.store.gets) <= asked + 1
+        with pytest.raises(CorruptData):
+            rig.read(paths[5])
 
 
 @pytest.mark.parametrize("mode", [PrefetchMode.SEQUENTIAL, PrefetchMode.BLIND])
