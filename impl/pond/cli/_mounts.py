@@ -46,11 +46,20 @@ def mount(
     address: AddressArgument,
     mountpoint: MountpointArgument,
     chunk_size: Annotated[
-        int, _size_option("--chunk-size", _DEFAULTS.chunk_bytes, "Bytes of a GET ahead of readers.")
+        int,
+        _size_option(
+            "--chunk-size",
+            _DEFAULTS.chunk_bytes,
+            "Bytes of a GET ahead of a reader; several readers of one scan pool theirs.",
+        ),
     ] = _DEFAULTS.chunk_bytes,
     readahead_size: Annotated[
         int,
-        _size_option("--readahead-size", _DEFAULTS.readahead_bytes, "How far ahead of a sequential reader."),
+        _size_option(
+            "--readahead-size",
+            _DEFAULTS.readahead_bytes,
+            "How far ahead of a sequential reader; several of one scan pool theirs.",
+        ),
     ] = _DEFAULTS.readahead_bytes,
     max_cache_size: Annotated[
         int, _size_option("--max-cache-size", _DEFAULTS.cache_bytes, "Upper bound of the cache.")

@@ -32,7 +32,7 @@ class Sequential(NoPrefetch):
     ----------
     fetcher
     chunk_bytes
-        Size of a GET.
+        Size of a GET; of one for a stream that leads others, so much for each of them, up to ``readahead_bytes``.
     readahead_bytes
         How far ahead of a stream; of one that leads others, so far for each of them.
     """
@@ -42,6 +42,8 @@ class Sequential(NoPrefetch):
         self._manifest = fetcher.version.manifest
         self._chunk_bytes = chunk_bytes
         self._readahead_bytes = max(readahead_bytes, chunk_bytes)
+        self._budget_bytes = fetcher.cache.limit_bytes // 2
+        self._largest_get_bytes = min(self._readahead_bytes, self._budget_bytes // 8)
         self._streams = StreamTable(self._manifest, chunk_bytes, 4 * self._readahead_bytes)
         self._consumed: OrderedDict[int, None] = OrderedDict()
         self._consumed_bytes = 0
@@ -77,23 +79,23 @@ class Sequential(NoPrefetch):
         # a reader that never left one file gets that file's rest only
         end = manifest.entries if stream.crossed else manifest.file_entries(stream.node).stop
         ahead_bytes = sum(manifest.entry_length[stream.expected : stream.ahead])
-        if ahead_bytes > max(stream.window_bytes - self._chunk_bytes, self._chunk_bytes // 2):
+        get_bytes = max(self._chunk_bytes, min(stream.leads * self._chunk_bytes, self._largest_get_bytes))
+        if ahead_bytes > max(stream.window_bytes - get_bytes, get_bytes // 2):
             return
         stop = stream.ahead
         while stop < end and ahead_bytes < stream.window_bytes and stop not in self._consumed:
             ahead_bytes += manifest.entry_length[stop]
             stop += 1
-        budget = self._fetcher.cache.limit_bytes // 2
-        parts = list(runs(manifest, range(stream.ahead, stop), self._chunk_bytes))
+        parts = list(runs(manifest, range(stream.ahead, stop), get_bytes))
         if len(parts) > 1 and stop < end and stop not in self._consumed:
             parts.pop()  # what is left over makes a whole GET the next time
         for part in parts:
             missing = [entry for entry in part if not self._fetcher.is_here_or_coming(entry)]
             if missing:
-                if self._fetcher.ahead_bytes + self._fetcher.cache.unread_bytes > budget:
+                if self._fetcher.ahead_bytes + self._fetcher.cache.unread_bytes > self._budget_bytes:
                     return
                 for run in merged(self._manifest, missing, GAP_BYTES):
                     self._fetcher.prefetch(run, again=True)
             stream.ahead = part.stop
-        followed = self._streams.led_by(stream)
-        stream.window_bytes = min(followed * self._readahead_bytes, 2 * stream.window_bytes)
+        stream.leads = self._streams.led_by(stream)
+        stream.window_bytes = min(stream.leads * self._readahead_bytes, 2 * stream.window_bytes)

@@ -36,6 +36,7 @@ class Stream:
     ahead : up to where (exclusive) it is prefetched
     window_bytes : how far ahead it may be prefetched; doubles while the stream goes on
     seen : number of the read that went on with it last
+    leads : how many streams follow one another closely up to this one, it included
     """
 
     expected: int
@@ -45,6 +46,7 @@ class Stream:
     ahead: int
     window_bytes: int
     seen: int = 0
+    leads: int = 1
 
     @property
     def sequential(self) -> bool:
@@ -94,7 +96,7 @@ class StreamTable:
         return stream
 
     def led_by(self, leader: Stream) -> int:
-        """Return how many streams follow one another closely up to this one, it included; 1 if it is not the first."""
+        """Count the streams that follow one another closely up to this one, it included; 1 if it is not the first."""
         recent = (s for s in self._streams.values() if s.sequential and s.seen > self._reads - _RECENT)
         positions = [stream.expected for stream in recent]
         if any(position > leader.expected for position in positions):
