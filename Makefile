@@ -10,17 +10,18 @@ HARNESS = $(PY) -m harness
 
 flag = $(if $($(1)),$(2) '$($(1))')
 switch = $(if $(filter-out 0,$($(1))),$(2))
-RUN_FLAGS = $(strip $(call flag,CONFIG,--config) $(call flag,SCALE,--scale) $(call flag,ROUNDS,--rounds) \
+PLAN_FLAGS = $(strip $(call flag,CONFIG,--config) $(call flag,SCALE,--scale) $(call flag,ROUNDS,--rounds) \
   $(call switch,JUDGED,--judged) $(call flag,S3,--s3) $(call flag,PROFILE,--profile) $(call flag,LOADER,--loader) \
-  $(call flag,DATA,--data) $(call flag,ACCESS,--access) $(call flag,MODE,--mode) $(call flag,RESUME,--resume) \
-  $(call switch,FRESH,--fresh))
+  $(call flag,DATA,--data) $(call flag,ACCESS,--access) $(call flag,MODE,--mode) $(call flag,ONLY,--only))
+RUN_FLAGS = $(strip $(PLAN_FLAGS) $(call flag,RESUME,--resume) $(call switch,FRESH,--fresh) $(call flag,RUN,--run-id) $(call flag,SHARD,--shard) \
+  $(call flag,JOBS,--jobs))
 DRY := $(filter-out 0,$(DRY_RUN))
 # With DRY_RUN=1 nothing is installed, written or started.
 bench = PYTHON='$(PYTHON)' VENV='$(VENV)' tools/bench.sh '$(PY)' $(1) $(2) $(RUN_FLAGS) $(if $(DRY),--dry-run)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test test-slow lint format ci bench bench-fuse bench-scaling readme readme-check lock s3 dataset doctor clean
+.PHONY: help setup peers test test-slow lint format ci bench bench-fuse bench-fuse-peers bench-tiny bench-scaling bench-overhead plan readme readme-check lock s3 dataset doctor clean
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | sed 's/|/\t/' | expand -t 22
@@ -28,6 +29,9 @@ help: ## This list
 
 setup: ## Install what is needed: system packages (by apt), then Python ones into .venv
 	@$(SETUP)
+
+peers: ## Get what pond is compared with: Mountpoint, s3fs, GeeseFS (builds them; nothing else needs them): PEERS
+	@PYTHON='$(PYTHON)' tools/peers.sh $(PEERS)
 
 test: setup ## Run the tests (the slow ones by `make test-slow`)
 	$(PY) -m pytest -m 'not slow' $(ARGS)
@@ -46,13 +50,25 @@ format: setup ## Put the code into its format
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
-ci: lint readme-check test ## What must hold before a change is accepted
+ci: lint readme-check test bench-tiny ## What must hold before a change is accepted
 
 bench: ## Measure what exists, small and short, and print the tables (at most 5 minutes)
 	@$(call bench,base,quick)
 
 bench-fuse: ## Measure the FUSE caches: CONFIG=19GiB, JUDGED=1, ... (installs torch unless LOADER=pillow)
 	@$(call bench,$(if $(filter pillow,$(LOADER)),base,torch),fuse)
+
+bench-fuse-peers: ## Measure pond beside Mountpoint, rclone, s3fs, GeeseFS, as far as they are there (make peers)
+	@$(call bench,$(if $(filter pillow,$(LOADER)),base,torch),fuse-peers)
+
+bench-tiny: ## Run each installed system once on a hundred files (at most 5 minutes)
+	@$(call bench,base,tiny) --loader pillow --fresh
+
+plan: setup ## List a suite's cases: results, time, bytes, requests' price: SUITE and what bench takes
+	@$(HARNESS) plan $(or $(SUITE),fuse) $(PLAN_FLAGS)
+
+bench-overhead: setup ## Measure what the harness adds to a trial (half a minute)
+	$(HARNESS) overhead
 
 bench-scaling: $(if $(DRY),,setup) ## Measure how pond grows with the number of files (about 10 minutes)
 	$(if $(DRY),@echo "would run: $(HARNESS) scaling",$(HARNESS) scaling)

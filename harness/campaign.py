@@ -1,60 +1,77 @@
-"""A run: dataset, server, then round by round the cases of each group in turn, until every unit is there."""
+"""A run: what is left of its plan is measured, unit by unit, and kept, until every unit is there."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
 
-from harness.dataset import Dataset, coco, file_digests
-from harness.dispatch import Outcome, run_trial
-from harness.durable import write_json
+from harness.durable import write_text
 from harness.errors import HarnessError, UsageError
-from harness.home import Home, notebook_path
+from harness.ground import order_of
+from harness.home import Home
+from harness.jobs import JobsSpec, UnitResult, open_jobs
 from harness.leftovers import clear_tree
-from harness.machine import commit_of, machine_facts, machine_id
-from harness.plan import Plan, interleaved
-from harness.probe import serve_probe
+from harness.plan import Plan
 from harness.progress import RunProgress
 from harness.results import write_cases
-from harness.runs import RunFolder, new_run_id
-from harness.s3 import S3Server, start_s3
-from harness.spec import CaseSpec, TrialSpec
-from harness.systems.fuse import SYSTEMS, Layout
-from harness.upload import ensure_layouts, format_digest
+from harness.runs import RunFolder
+from harness.unit import UnitOrder, unit_of
 
-__all__ = ["Campaign"]
+__all__ = ["Campaign", "Shard"]
+
+# Between two writings of all results while a run goes on: a thousand cases take seconds.
+_WRITE_S: Final = 20.0
+# What must be equal for measurements to belong to one run.
+_SAME: Final = ("suite", "dataset", "cases", "machine_id", "commit")
 
 
 @dataclass(frozen=True, slots=True)
-class _Ground:
-    """What all trials of a run share."""
+class Shard:
+    """Every `of`-th unit, beginning with the `number`-th."""
 
-    dataset: Dataset
-    urls: Mapping[Layout, str]
-    environment: Mapping[str, str]
-    probe_port: int | None
-    cpus: tuple[int, ...]
+    number: int = 1
+    of: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read ``2/3``.
+
+        Raises
+        ------
+        UsageError
+            When it is not two whole numbers with 1 <= i <= n.
+        """
+        number, _, of = text.partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            raise UsageError(f"--shard {text!r} is not i/n with 1 <= i <= n")
+        return cls(int(number), int(of))
+
+    def takes(self, index: int) -> bool:
+        """Say whether the unit at `index` of a plan is one of this shard's."""
+        return index % self.of == self.number - 1
 
 
 class Campaign:
     """One run of a plan. `run` may be called again, in another process, after any stop."""
 
-    def __init__(self, plan: Plan, home: Home, run: RunFolder | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        home: Home,
+        folder: RunFolder,
+        jobs: JobsSpec | None = None,
+        shard: Shard | None = None,
+    ) -> None:
         self.plan = plan
+        self.folder = folder
         self._home = home
-        self.folder = run or RunFolder(home.runs / new_run_id())
-        self._missing = {name: system.how_to_get() for name, system in SYSTEMS.items()}
-
-    @property
-    def total(self) -> int:
-        """How many trials the plan has on this machine."""
-        return self.plan.rounds * len([case for case in self.plan.cases if not self._missing[case.system]])
+        self._jobs = jobs or JobsSpec()
+        self._shard = shard or Shard()
+        self._written_s = time.monotonic()
 
     def run(self, progress: RunProgress) -> list[dict[str, Any]]:
         """Do what is left of the plan; return the run's results.
@@ -62,227 +79,123 @@ class Campaign:
         Raises
         ------
         HarnessError
-            When the ground cannot be laid: dataset, server, packing. A trial that fails is a result, not an error.
+            When the ground cannot be laid (dataset, server, packing), or units were lost. A trial that fails is a
+            result, not an error.
+        UsageError
+            When the run was begun with another plan, machine or commit, or goes on in another process.
         """
-        clear_tree(self.folder.work)
-        for name in sorted({case.system for case in self.plan.cases}):
-            if how := self._missing[name]:
-                progress.say(f"{name}: not installed; {how}")
         if self.plan.loader != "torch":
             progress.say(
                 "torch is not used: the images go through the Pillow pipeline, its equal in worker processes"
             )
-        dataset = coco(self.plan.scale, self._home.cache / "datasets", data=self.plan.options.data)
-        cpus = tuple(sorted(os.sched_getaffinity(0)))
-        with self._server(dataset, cpus) as server:
-            ground = self._ground(server, dataset, cpus, progress)
-            data = self._server_data(dataset) if server and server.kind == "sim" else None
-            with serve_probe(server, data) if server else contextlib.nullcontext(None) as port:
-                self._begin(dataset, server)
-                self._units(_with_port(ground, port), progress)
-        shutil.rmtree(self.folder.work, ignore_errors=True)
-        return write_cases(self.folder)
+        with self.folder.held():
+            clear_tree(self.folder.work)  # of one that was killed
+            lost = self._measure(progress)
+            shutil.rmtree(self.folder.work, ignore_errors=True)
+            cases = write_cases(self.folder)
+        if lost:
+            raise HarnessError(
+                f"{len(lost)} units came to nothing ({lost[0].order.name}: {lost[0].reason}); "
+                f"go on with: harness run {self.plan.suite.name} --resume {self.folder.run_id}"
+            )
+        return cases
 
-    # -- the ground ---------------------------------------------------------------------------------------------
+    def _measure(self, progress: RunProgress) -> list[UnitResult]:
+        lost = []
+        with open_jobs(self._jobs, order_of(self.plan), self.folder, self._home, progress) as jobs:
+            facts = jobs.facts()
+            self._begin(facts)
+            missing = {name: system["missing"] for name, system in facts["systems"].items()}
+            for name, how in sorted(missing.items()):
+                if how:
+                    progress.say(f"{name}: not installed; {how}")
+            todo, done = self._todo(missing)
+            progress.expect([case.id for order in todo for case in order.cases], done)
+            try:
+                with contextlib.closing(jobs.results(todo)) as results:
+                    for result in results:
+                        if (reason := self._keep(result, facts)) is not None:
+                            progress.say(f"    {result.order.name} is lost: {reason}")
+                            lost.append(replace(result, reason=reason))
+            except KeyboardInterrupt:
+                write_cases(self.folder)
+                raise
+        return lost
 
-    def _layouts(self) -> list[Layout]:
-        installed = [SYSTEMS[case.system] for case in self.plan.cases if not self._missing[case.system]]
-        return [layout for layout in dict.fromkeys(s.layout for s in installed) if layout != "none"]
+    def _todo(self, missing: Mapping[str, object]) -> tuple[list[UnitOrder], int]:
+        """Return the units of this shard that are not there yet, and how many trials the others have."""
+        todo, done = [], 0
+        for index, (group, trial_round) in enumerate(self.plan.units):
+            if not self._shard.takes(index):
+                continue
+            order = unit_of(self.plan, self.folder.run_id, group, trial_round, missing)
+            if self.folder.has_unit(group, trial_round):
+                done += len(order.cases)
+            else:
+                todo.append(order)
+        return todo, done
 
-    def _server_data(self, dataset: Dataset) -> Path:
-        """Return a folder for this dataset alone: all of it is read back before a cold epoch."""
-        kind = self.plan.s3 if "://" not in self.plan.s3 else "external"
-        return self._home.cache / "s3" / kind / f"{dataset.digest[:16]}-{format_digest()}"
+    def _keep(self, result: UnitResult, facts: Mapping[str, Any]) -> str | None:
+        """Write one unit and what belongs to it; return why not, where it cannot be kept."""
+        if result.unit is None:
+            return result.reason or "no reason given"
+        for key in ("dataset", "machine_id", "commit", "systems"):
+            if result.facts[key] != facts[key]:
+                return f"it was measured with another {key} than the rest of the run"
+        for name, text in result.files.items():
+            write_text(self.folder.folder / name, text)
+        self.folder.write_unit(result.order.group, result.order.round, result.unit)
+        if time.monotonic() - self._written_s > _WRITE_S:
+            write_cases(self.folder)
+            self._written_s = time.monotonic()
+        return None
 
-    @contextlib.contextmanager
-    def _server(self, dataset: Dataset, cpus: tuple[int, ...]) -> Iterator[S3Server | None]:
-        if not self._layouts():
-            yield None
-            return
-        folder = self._server_data(dataset)
-        folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder) as ours:
-            if not ours:
-                raise HarnessError("another run uses the S3 server's folder on this machine: wait for it")
-            for other in folder.parent.glob(f"{dataset.digest[:16]}-*/"):
-                if other != folder:  # packed by a format that is no more
-                    with _locked(other) as unused:
-                        if unused:
-                            shutil.rmtree(other, ignore_errors=True)
-            with start_s3(self.plan.s3, folder, profile="none", cpus=cpus) as server:
-                yield server
-
-    def _ground(
-        self, server: S3Server | None, dataset: Dataset, cpus: tuple[int, ...], progress: RunProgress
-    ) -> _Ground:
-        if server is None:
-            return _Ground(dataset, {}, {}, None, cpus)
-        progress.say(
-            f"S3: {server.kind} {server.version}; packing {dataset.files} files where that is still to do"
-        )
-        urls = ensure_layouts(server, dataset, self._layouts())
-        if self.plan.profile is not None:
-            server.set_profile(self.plan.profile)
-        return _Ground(dataset, urls, dict(server.env), None, cpus)
-
-    def _begin(self, dataset: Dataset, server: S3Server | None) -> None:
-        facts = self._facts(dataset, server)
+    def _begin(self, ground: Mapping[str, Any]) -> None:
+        """Write down what this run is, or make sure that it is what was written down, but for its rounds."""
+        facts = run_facts(self.plan, ground)
         if not self.folder.exists:
             self.folder.begin(facts)
         before = self.folder.facts()
-        for key in ("suite", "dataset", "cases", "machine_id", "commit"):
-            if before[key] != facts[key]:
+        for key in _SAME:
+            if _without_rounds(before[key]) != _without_rounds(facts[key]):
                 raise UsageError(
                     f"run {self.folder.run_id} was begun with another {key}; start anew with --fresh"
                 )
+        if before["rounds"] != facts["rounds"]:
+            self.folder.begin({**before, **{key: facts[key] for key in ("rounds", "options", "cases")}})
 
-    def _facts(self, dataset: Dataset, server: S3Server | None) -> dict[str, Any]:
-        machine, commit = machine_facts(), commit_of(self._home.folder)
-        plan = self.plan
-        return {
-            "suite": plan.suite.name,
-            "options": plan.options.as_json(),
-            "loader": plan.loader,
-            "rounds": plan.rounds,
-            "groups": plan.groups,
-            "judged": plan.judged,
-            "minimum_repeats": plan.suite.rules.minimum_repeats,
-            "s3": plan.s3 if "://" not in plan.s3 else "external",
-            "s3_version": server.version if server else None,
-            "profile": plan.profile,
-            "seeds": {"order": plan.suite.rules.seed, "dataset": dataset.seed},
-            "dataset": {
-                "name": dataset.name,
-                "digest": dataset.digest,
-                "files": dataset.files,
-                "bytes": dataset.bytes,
-            },
-            "machine": machine,
-            "machine_id": machine_id(machine),
-            "commit": commit.id,
-            "dirty": commit.dirty,
-            "cases": [self._described(case) for case in plan.cases],
-        }
 
-    def _described(self, case: CaseSpec) -> dict[str, Any]:
-        system, missing = SYSTEMS[case.system], self._missing[case.system]
-        return {
+def _without_rounds(value: Any) -> Any:
+    if isinstance(value, list):
+        return [{name: item for name, item in case.items() if name != "rounds"} for case in value]
+    return value
+
+
+def run_facts(plan: Plan, ground: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run's ``run.json`` says, of a plan and the machine that measures."""
+    machine = {
+        key: ground[key]
+        for key in ("machine", "machine_id", "dataset", "s3_version", "commit", "dirty", "harness_digest")
+    }
+    cases = [
+        {
             "id": case.id,
             "spec": asdict(case),
-            "missing": missing,
-            "ceiling": system.ceiling,
-            "version": "unknown" if missing else system.version(),
-            "digest": "unknown" if missing else system.digest(),
+            "rounds": plan.rounds_of(case),
+            **ground["systems"][case.system],
         }
-
-    # -- the trials ---------------------------------------------------------------------------------------------
-
-    def _units(self, ground: _Ground, progress: RunProgress) -> None:
-        for trial_round in range(1, self.plan.rounds + 1):
-            for group in self.plan.groups:
-                cases = [case for case in self.plan.of_group(group) if not self._missing[case.system]]
-                if self.folder.has_unit(group, trial_round):
-                    progress.skip(len(cases))
-                    continue
-                self.folder.write_unit(
-                    group, trial_round, self._unit(ground, group, trial_round, cases, progress)
-                )
-                write_cases(self.folder)
-
-    def _unit(
-        self, ground: _Ground, group: str, trial_round: int, cases: list[CaseSpec], progress: RunProgress
-    ) -> dict[str, Any]:
-        """Run one round of a group; again, at most twice, when others took too much of the CPU; keep the quietest."""
-        rules = self.plan.suite.rules
-        attempts: list[tuple[float, list[Outcome]]] = []
-        while True:
-            last = len(attempts) == rules.other_cpu_repeats
-            outcomes = []
-            for case in interleaved(cases, trial_round):
-                progress.started(f"round {trial_round} {group}: {case.system} {case.config}")
-                outcome = self._trial(ground, case, trial_round)
-                outcomes.append(outcome)
-                progress.finished(_line(outcome))
-            share = other_cpu_share(outcomes)
-            attempts.append((share, outcomes))
-            if share <= rules.other_cpu_limit or last:
-                break
-            progress.say(f"    other processes took {share:.0%} of the CPU: this round goes again")
-            progress.repeat(len(cases))
-        share, outcomes = min(attempts, key=lambda attempt: attempt[0])
-        return {
-            "group": group,
-            "round": trial_round,
-            "other_cpu_share": round(share, 4),
-            "attempts": len(attempts),
-            "noisy": share > rules.other_cpu_limit,
-            "outcomes": [outcome.as_json() for outcome in outcomes],
-        }
-
-    def _trial(self, ground: _Ground, case: CaseSpec, trial_round: int) -> Outcome:
-        work = self.folder.work / f"{case.system}-{os.urandom(3).hex()}"
-        layout = SYSTEMS[case.system].layout
-        stem = f"{case.id}-r{trial_round}"
-        digests = self.folder.work / "digests.json"
-        if not digests.exists():
-            digests.parent.mkdir(parents=True, exist_ok=True)
-            write_json(digests, file_digests(ground.dataset))
-        spec = TrialSpec(
-            case=case,
-            run_id=self.folder.run_id,
-            round=trial_round,
-            seed=self.plan.suite.rules.seed,
-            dataset_folder=str(ground.dataset.folder),
-            dataset_bytes=ground.dataset.bytes,
-            digests=str(digests),
-            s3_url=ground.urls.get(layout),
-            probe_port=None if layout == "none" else ground.probe_port,
-            profile=self.plan.profile,
-            twin=trial_round == 1,
-            work=str(work),
-            notebook=str(notebook_path()),
-            executed=str(self.folder.folder / "notebooks" / f"{stem}.ipynb"),
-            result=str(work / "result.json"),
-            run_pid=os.getpid(),
-            cpus=ground.cpus,
-        )
-        return run_trial(spec, self.folder, self.plan.suite.timeout_s, ground.environment)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Hold a lock beside a folder while the block runs; yields whether it could be had."""
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def _with_port(ground: _Ground, port: int | None) -> _Ground:
-    return _Ground(ground.dataset, ground.urls, ground.environment, port, ground.cpus)
-
-
-def other_cpu_share(outcomes: list[Outcome]) -> float:
-    """Return the share of the CPU that other processes took over all epochs of some trials."""
-    taken = capacity = 0.0
-    for outcome in outcomes:
-        for epoch in outcome.trial["epochs"] if outcome.trial else []:
-            taken += epoch["samples"]["other_cpu_s"]
-            capacity += epoch["samples"]["cpu_capacity_s"]
-    return taken / capacity if capacity else 0.0
-
-
-def _line(outcome: Outcome) -> str:
-    if outcome.trial is None:
-        return f"{outcome.status}: {outcome.reason}"
-    parts = []
-    for epoch in outcome.trial["epochs"]:
-        requests = f", {epoch['s3']['get']:.0f} GETs" if epoch["s3"] else ""
-        parts.append(f"{epoch['state']} {epoch['samples']['epoch_s']:.2f} s{requests}")
-    verdict = outcome.trial["verdict"]
-    if verdict:
-        parts.append(f"{verdict['checked']} files compared, {verdict['wrong']} wrong")
-    return "; ".join(parts)
+        for case in plan.cases
+    ]
+    return {
+        **machine,
+        "suite": plan.suite.name,
+        "options": plan.options.as_json(),
+        "loader": plan.loader,
+        "rounds": plan.rounds,
+        "groups": plan.groups,
+        "judged": plan.judged,
+        "minimum_repeats": plan.suite.rules.minimum_repeats,
+        "s3": plan.s3_kind,
+        "seeds": {"order": plan.suite.rules.seed, "dataset": ground["dataset_seed"]},
+        "cases": cases,
+    }

@@ -5,27 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from harness.spec import STANDARD
 from harness.statistics import Estimate
 from harness.summary import Row
 
 __all__ = [
     "amplification",
+    "bound_text",
     "cache_text",
     "count",
     "interval_ratio",
+    "interval_seconds",
     "label_text",
+    "range_seconds",
     "ratio",
     "seconds",
     "speedup",
+    "work_text",
 ]
 
 NOTHING: Final = "–"
 MIB: Final = 1 << 20
 
 
+def _s(value: float) -> str:
+    return f"{value:.2f}" if value < 100 else f"{value:.1f}"
+
+
 def seconds(value: Estimate | None) -> str:
-    """Return ``12.3 s``."""
-    return NOTHING if value is None else f"{value.median:.2f} s"
+    """Return ``12.34 s``."""
+    return NOTHING if value is None else f"{_s(value.median)} s"
 
 
 def ratio(value: Estimate | None) -> str:
@@ -41,10 +50,22 @@ def interval_ratio(value: Estimate | None) -> str:
 
 
 def interval_seconds(value: Estimate | None) -> str:
-    """Return ``12.34 [12.1, 12.6]``."""
+    """Return ``12.34 [12.10, 12.61]``."""
     if value is None or value.low is None or value.high is None:
-        return NOTHING if value is None else f"{value.median:.2f}"
-    return f"{value.median:.2f} [{value.low:.2f}, {value.high:.2f}]"
+        return NOTHING if value is None else _s(value.median)
+    return f"{_s(value.median)} [{_s(value.low)}, {_s(value.high)}]"
+
+
+def range_seconds(value: Estimate | None) -> str:
+    """Return the smallest and the largest sample: ``12.10–12.61``."""
+    return NOTHING if value is None or value.n < 2 else f"{_s(value.minimum)}–{_s(value.maximum)}"
+
+
+def bound_text(row: Row) -> str:
+    """Return what limits a row and that limit's share of its time: ``s3-latency 51%``."""
+    if row.bound is None or row.bound.share is None:
+        return NOTHING
+    return f"{row.bound.by} {row.bound.share:.0%}"
 
 
 def speedup(versus: Estimate | None) -> str:
@@ -62,16 +83,26 @@ def amplification(row: Row) -> str:
     return NOTHING if row.amplification is None else f"{row.amplification:.3f}"
 
 
+def work_text(case: Mapping[str, Any]) -> str:
+    """Return what is done with the files, the access pattern apart: ``decode, 4 workers, torch's DataLoader``."""
+    params = case["params"]
+    loader = "torch's DataLoader" if params["loader"] == "torch" else "the Pillow pipeline (no torch)"
+    others = [f", {name} {params[name]}" for name, usual in STANDARD.items() if params[name] != usual]
+    unusual = "".join(text for text in others if not text.startswith(", workers "))
+    return f"{case['mode']}, {params['workers']} workers{unusual}, {loader}"
+
+
 def cache_text(case: Mapping[str, Any]) -> str:
     """Say what a case's cache is, its scaled size included."""
     limit = case["params"]["cache_bytes"]
-    if case["system"] == "tmpfs":
+    if case["params"].get("ceiling"):
         return "all files in memory"
+    base, _, extra = case["config"].partition("+")
+    tuned = ", tuned" if extra == "tuned" else ""
     if limit is None:
-        return "none" if case["config"] == "nocache" else case["config"]
-    size = f"{limit / MIB:,.0f} MiB"
+        return f"{'none' if base == 'nocache' else base}{tuned}"
     page_cache = " + page cache" if case["params"]["page_cache"] else ""
-    return f"{case['config'].partition('+')[0]} x {case['scale']} = {size}{page_cache}"
+    return f"{base} x {case['scale']} = {limit / MIB:,.0f} MiB{page_cache}{tuned}"
 
 
 def label_text(case: Mapping[str, Any]) -> str:

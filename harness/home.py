@@ -32,7 +32,9 @@ class Home:
 
     @property
     def cache(self) -> Path:
-        """Datasets and packed volumes, used again by later runs."""
+        """Datasets and packed volumes, used again by later runs; HARNESS_CACHE puts them on another disk."""
+        if elsewhere := os.environ.get("HARNESS_CACHE"):
+            return Path(elsewhere).resolve()
         if (self.folder / "pyproject.toml").exists() or "HARNESS_HOME" in os.environ:
             return self.folder / ".cache"
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pond-pod-bench"

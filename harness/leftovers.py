@@ -1,4 +1,4 @@
-"""What a trial may leave behind, written down before it exists: mounts and daemons.
+"""What a trial may leave behind, written down before it exists: mounts, daemons, control groups.
 
 A killed trial cannot clean up after itself. So each mount and each daemon is recorded in its work folder first, and
 whoever comes next (the run itself, or a later ``--resume``) clears what is recorded there and nothing else.
@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 from typing import Final
 
+from harness.cgroup import remove_cgroup
 from harness.procfs import descendants, is_mounted, mount_points, start_ticks
 
-__all__ = ["clear_tree", "end_process", "note_folder", "note_mount", "note_process"]
+__all__ = ["clear_tree", "end_process", "note_cgroup", "note_folder", "note_mount", "note_process"]
 
 NAME: Final = "leftovers.jsonl"
 _GRACE_S: Final = 10.0
@@ -38,6 +39,11 @@ def note_mount(work: Path, folder: Path) -> None:
 def note_process(work: Path, pid: int) -> None:
     """Write down that process `pid` was started."""
     _note(work, pid=pid, start_ticks=start_ticks(pid))
+
+
+def note_cgroup(work: Path, folder: Path) -> None:
+    """Write down that `folder` is a control group of this trial alone."""
+    _note(work, cgroup=str(folder))
 
 
 def note_folder(work: Path, folder: Path) -> None:
@@ -84,6 +90,9 @@ def clear_tree(folder: Path) -> None:
     for entry in entries:
         if "pid" in entry:
             end_process(int(str(entry["pid"])), _ticks(entry["start_ticks"]))
+    for entry in entries:
+        if "cgroup" in entry:
+            remove_cgroup(Path(str(entry["cgroup"])))
     for entry in entries:
         if "mount" in entry:
             _unmount(Path(str(entry["mount"])))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
-from harness.errors import UsageError
+from harness.errors import SuiteError, UsageError
+from harness.s3 import PROFILES
 from harness.spec import CaseSpec
-from harness.suite import ACCESSES, MODES, Suite, SystemSpec, Workload, parse_scale
+from harness.suite import ACCESSES, EVERY, MODES, Suite, SystemSpec, Workload, parse_scale
 from harness.systems.fuse import CEILING, CONFIGS, SYSTEMS, chosen_configs
 
-__all__ = ["Options", "Plan", "build_plan", "interleaved"]
+__all__ = ["DEFAULT_PROFILE", "Options", "Plan", "build_plan", "interleaved"]
 
 DATASET_FILES: Final = 118_287
 DATASET_BYTES: Final = round(18.2 * 2**30)
+DEFAULT_PROFILE: Final = "aws"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,12 @@ class Options:
     rounds: int | None = None
     judged: bool = False
     s3: str = "sim"
-    profile: str = "aws"
+    profile: str | None = None
     loader: str = "auto"
     data: Path | None = None
     accesses: Sequence[str] | None = None
     mode: str | None = None
+    only: Sequence[str] | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the form that a run keeps, to be gone on with."""
@@ -49,23 +53,44 @@ class Plan:
     """What a run does: every case once a round, the cases of one group interleaved."""
 
     suite: Suite
-    cases: tuple[CaseSpec, ...]
+    by_group: Mapping[str, tuple[CaseSpec, ...]]
+    """Group -> the cases that must run together, groups in the order of the suite's workloads."""
+    limits: Mapping[CaseSpec, int]
+    """Case -> in how many of the first rounds it runs, where that is not all."""
     rounds: int
     scale: Fraction
     judged: bool
     s3: str
-    profile: str | None
     loader: str
     options: Options
 
     @property
+    def cases(self) -> list[CaseSpec]:
+        """Return all cases, group by group."""
+        return [case for group in self.by_group.values() for case in group]
+
+    @property
     def groups(self) -> list[str]:
         """Return the groups in the order of the suite's workloads."""
-        return list(dict.fromkeys(case.group for case in self.cases))
+        return list(self.by_group)
 
-    def of_group(self, group: str) -> list[CaseSpec]:
-        """Return the cases that must run together."""
-        return [case for case in self.cases if case.group == group]
+    @property
+    def units(self) -> list[tuple[str, int]]:
+        """Return each group and round, in the order in which they go."""
+        return [(group, number) for number in range(1, self.rounds + 1) for group in self.by_group]
+
+    def of_unit(self, group: str, trial_round: int) -> list[CaseSpec]:
+        """Return those cases of a group that take part in a round."""
+        return [case for case in self.by_group[group] if trial_round <= self.rounds_of(case)]
+
+    def rounds_of(self, case: CaseSpec) -> int:
+        """Return how many rounds a case takes part in."""
+        return min(self.rounds, self.limits.get(case, self.rounds))
+
+    @property
+    def s3_kind(self) -> str:
+        """Which kind of server: ``sim``, ``seaweedfs`` or ``external``."""
+        return _kind(self.s3)
 
     @property
     def scale_text(self) -> str:
@@ -73,9 +98,19 @@ class Plan:
         return str(self.scale)
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One config of one system over one network, as a suite or the command line has it."""
+
+    system: str
+    config: str
+    profile: str | None
+    rounds: int | None
+
+
 def interleaved(cases: Sequence[CaseSpec], trial_round: int) -> list[CaseSpec]:
     """Return a group's cases rotated by the round, so that none always goes first."""
-    turn = (trial_round - 1) % len(cases)
+    turn = (trial_round - 1) % len(cases) if cases else 0
     return [*cases[turn:], *cases[:turn]]
 
 
@@ -85,7 +120,7 @@ def build_plan(suite: Suite, options: Options, loader: str) -> Plan:
     Raises
     ------
     UsageError
-        For a system, config, access, mode or number that cannot be.
+        For a system, config, access, mode, network or number that cannot be.
     """
     scale = parse_scale(options.scale) if options.scale else None
     if scale is None:
@@ -95,55 +130,95 @@ def build_plan(suite: Suite, options: Options, loader: str) -> Plan:
         rounds = suite.rules.judged_repeats if options.judged else suite.repeats
     if rounds < 1:
         raise UsageError(f"rounds must be at least 1, not {rounds}")
-    profile = options.profile if options.s3 == "sim" else None
-    kind = options.s3 if "://" not in options.s3 else "external"
-    if kind not in {"sim", "seaweedfs", "external"}:
-        raise UsageError(f"unknown S3 {options.s3!r}; there are: sim, seaweedfs, or the URL of an endpoint")
-    configs = _configs(suite, options)
-    cases = tuple(
-        CaseSpec(
-            system=system,
-            config=config,
-            access=workload.access,
-            mode=options.mode or workload.mode,
-            loader=loader,
-            batch_size=workload.batch_size,
-            workers=workload.workers,
-            image_px=workload.image_px,
-            scale=str(scale),
-            s3=f"{kind}-{profile}" if profile else kind,
-        )
-        for workload in _workloads(suite, options)
-        for system, config in configs
-    )
+    kind = _kind(options.s3)
+    entries = list(_entries(suite, options, kind))
+    cases: list[CaseSpec] = []
+    limits: dict[CaseSpec, int] = {}
+    for workload in _workloads(suite, options):
+        for entry in entries:
+            case = CaseSpec(
+                system=entry.system,
+                config=entry.config,
+                access=workload.access,
+                mode=options.mode or workload.mode,
+                loader=loader,
+                batch_size=workload.batch_size,
+                workers=workload.workers,
+                image_px=workload.image_px,
+                scale=str(scale),
+                s3=f"{kind}-{entry.profile}" if entry.profile else kind,
+            )
+            cases.append(case)
+            if entry.rounds is not None:
+                limits[case] = entry.rounds
+    by_group: dict[str, list[CaseSpec]] = {}
+    for case in _only(list(dict.fromkeys(cases)), options.only):
+        by_group.setdefault(case.group, []).append(case)
     return Plan(
         suite=suite,
-        cases=cases,
+        by_group={group: tuple(members) for group, members in by_group.items()},
+        limits=limits,
         rounds=rounds,
         scale=scale,
         judged=options.judged,
         s3=options.s3,
-        profile=profile,
         loader=loader,
         options=options,
     )
 
 
-def _configs(suite: Suite, options: Options) -> list[tuple[str, str]]:
+def _kind(s3: str) -> str:
+    kind = s3 if "://" not in s3 else "external"
+    if kind not in {"sim", "seaweedfs", "external"}:
+        raise UsageError(f"unknown S3 {s3!r}; there are: sim, seaweedfs, or the URL of an endpoint")
+    return kind
+
+
+def _entries(suite: Suite, options: Options, kind: str) -> Iterator[_Entry]:
+    """Yield what runs: the suite's systems, or those that CONFIG names, as the suite has them; the ceiling always."""
+    if options.profile is not None and options.profile not in PROFILES:
+        raise UsageError(f"unknown network {options.profile!r}; there are: {', '.join(PROFILES)}")
+    declared = [(spec, pair) for spec in suite.systems for pair in _pairs(suite, spec)]
+    pairs = list(dict.fromkeys(pair for _, pair in declared))
     if options.configs is not None:
-        return chosen_configs(options.configs)
-    configs = [pair for spec in suite.systems for pair in _pairs(suite, spec)]
-    return configs if CEILING in configs else [*configs, CEILING]
+        pairs = chosen_configs(options.configs)
+    elif CEILING not in pairs:
+        pairs.append(CEILING)
+    for pair in pairs:
+        for spec in [spec for spec, other in declared if other == pair] or [SystemSpec(pair[0], (pair[1],))]:
+            for profile in _profiles(suite, spec, pair, options, kind):
+                yield _Entry(*pair, profile, spec.rounds)
+
+
+def _profiles(
+    suite: Suite, spec: SystemSpec, pair: tuple[str, str], options: Options, kind: str
+) -> Sequence[str | None]:
+    for profile in spec.profiles:
+        if profile not in PROFILES:
+            raise SuiteError(
+                f"{suite.source}:{spec.line}: unknown network {profile!r}; there are: {', '.join(PROFILES)}"
+            )
+    if kind != "sim":
+        return (None,)
+    if options.profile is None and spec.profiles and SYSTEMS[pair[0]].layout != "none":
+        return spec.profiles
+    return (options.profile or DEFAULT_PROFILE,)
 
 
 def _pairs(suite: Suite, spec: SystemSpec) -> list[tuple[str, str]]:
+    first = dict(reversed(list(CONFIGS.values())))
+    if spec.name == EVERY:
+        return [(system, first[system]) for system in SYSTEMS if system in first]
     if spec.name not in SYSTEMS:
-        raise UsageError(f"suite {suite.name}: unknown system {spec.name!r}; there are: {', '.join(SYSTEMS)}")
+        raise SuiteError(
+            f"{suite.source}:{spec.line}: unknown system {spec.name!r}; there are: {', '.join(SYSTEMS)}"
+        )
     known = [config for system, config in CONFIGS.values() if system == spec.name]
     for config in spec.configs:
         if config not in known:
-            raise UsageError(
-                f"suite {suite.name}: {spec.name} has no config {config!r}; there are: {', '.join(known)}"
+            raise SuiteError(
+                f"{suite.source}:{spec.line}: {spec.name} has no config {config!r}; "
+                f"there are: {', '.join(known)}"
             )
     return [(spec.name, config) for config in spec.configs]
 
@@ -160,3 +235,23 @@ def _workloads(suite: Suite, options: Options) -> list[Workload]:
         found = [workload for workload in suite.workloads if workload.access == access]
         chosen += found or [Workload(name=access, access=access)]
     return list(dict.fromkeys(chosen))
+
+
+def _only(cases: list[CaseSpec], patterns: Sequence[str] | None) -> list[CaseSpec]:
+    """Keep the cases that a pattern names, and the ceiling of each group that is left."""
+    if patterns is None:
+        return cases
+    for pattern in patterns:
+        if not any(_matches(case, pattern) for case in cases):
+            raise UsageError(f"no case is called {pattern!r}; `harness plan` lists them")
+    named = {case for case in cases if any(_matches(case, pattern) for pattern in patterns)}
+    groups = {case.group for case in named}
+    return [
+        case
+        for case in cases
+        if case in named or ((case.system, case.config) == CEILING and case.group in groups)
+    ]
+
+
+def _matches(case: CaseSpec, pattern: str) -> bool:
+    return fnmatchcase(case.id, pattern) or pattern in case.id

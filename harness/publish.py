@@ -25,6 +25,10 @@ from harness.systems.fuse import CEILING
 
 __all__ = ["publish", "scrub"]
 
+_OF_HISTORY: Final = (
+    "system", "config", "access", "state", "mode", "s3", "median_s", "ratio_to_tmpfs", "n", "bound_by", "label",
+)  # fmt: skip
+
 _PATH: Final = re.compile(r"(?<![\w.<>:/-])(?:file://|~)?(?:/[\w.@%+=,~-]+)+/?")
 _URL: Final = re.compile(r"\b(?:https?|s3|gs|az)://[^\s\"']+")
 _ADDRESS: Final = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b")
@@ -113,7 +117,6 @@ def publish(run: RunFolder, home: Home) -> list[Path]:
 def _history(
     run: RunFolder, facts: Mapping[str, Any], cases: Sequence[Mapping[str, Any]]
 ) -> dict[str, object]:
-    figures = ("system", "config", "access", "state", "mode", "median_s", "ratio_to_tmpfs", "n", "label")
     flat = [as_flat(row) for row in rows_of(cases)]
     return {
         "run_id": run.run_id,
@@ -122,5 +125,5 @@ def _history(
         "commit": facts["commit"],
         "dirty": facts["dirty"],
         "scale": cases[0]["scale"] if cases else None,
-        "rows": [{name: row[name] for name in figures} for row in flat],
+        "rows": [{name: row[name] for name in _OF_HISTORY} for row in flat],
     }

@@ -9,22 +9,33 @@ from typing import Any, Final
 
 from harness.durable import write_text
 from harness.errors import HarnessError
-from harness.formats import NOTHING, amplification, cache_text, count, interval_ratio, seconds, speedup
+from harness.formats import (
+    NOTHING,
+    amplification,
+    bound_text,
+    cache_text,
+    count,
+    interval_ratio,
+    seconds,
+    speedup,
+    work_text,
+)
 from harness.home import Home
 from harness.results import load_cases
-from harness.summary import Row, rows_of
+from harness.summary import Row, rows_of, table_of
 
 __all__ = ["check_readme", "render", "write_readme"]
 
 BEGIN: Final = "<!-- results:fuse begin -->"
 END: Final = "<!-- results:fuse end -->"
-SUITE: Final = "fuse"
+SUITES: Final = ("fuse-peers", "fuse")
 _HEAD: Final = (
     "FUSE", "Access pattern", "Cache", "Empty cache time", "Speedup", "Warm cache time", "Speedup",
-    "x tmpfs, empty", "x tmpfs, warm", "Requests, empty / warm", "Fetched / needed, empty", "n", "Label",
+    "x tmpfs, empty", "x tmpfs, warm", "Requests, empty / warm", "Fetched / needed, empty",
+    "Bound by, empty / warm", "n", "Label",
 )  # fmt: skip
 _SEED_HEAD: Final = _HEAD[:7]
-_SYSTEMS: Final = ("mountpoint", "pond", "pond-blind", "tmpfs")
+_LAST: Final = ("pond", "pond-blind", "null", "tmpfs")  # the others, peers, stand before them
 
 
 def _markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
@@ -53,8 +64,8 @@ def _seed(path: Path) -> list[str]:
 
 def _order(case: Mapping[str, Any]) -> tuple[object, ...]:
     system = case["system"]
-    place = _SYSTEMS.index(system) if system in _SYSTEMS else len(_SYSTEMS)
-    return (case["params"]["access"], place, case["params"]["cache_bytes"] or 0, case["config"])
+    place = _LAST.index(system) if system in _LAST else -1
+    return (case["params"]["access"], place, system, case["params"]["cache_bytes"] or 0, case["config"])
 
 
 def _line(case: Mapping[str, Any], states: Mapping[str, Row]) -> Sequence[str]:
@@ -64,7 +75,7 @@ def _line(case: Mapping[str, Any], states: Mapping[str, Row]) -> Sequence[str]:
     reasons = "; ".join(case["label_reasons"])
     label = f"{case['label']} ({reasons})" if reasons else case["label"]
     if cold is None or warm is None or not cold.shown:
-        return (*start, *[NOTHING] * 9, label)
+        return (*start, *[NOTHING] * (len(_HEAD) - len(start) - 1), label)
     return (
         *start,
         seconds(cold.seconds),
@@ -75,6 +86,7 @@ def _line(case: Mapping[str, Any], states: Mapping[str, Row]) -> Sequence[str]:
         interval_ratio(warm.ratio),
         f"{count(cold.requests)} / {count(warm.requests)}",
         amplification(cold),
+        f"{bound_text(cold)} / {bound_text(warm)}",
         str(cold.seconds.n if cold.seconds else 0),
         label,
     )
@@ -88,57 +100,70 @@ def _machine(case: Mapping[str, Any]) -> str:
     )
 
 
-def _table(cases: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return one machine's and scale's table with the caption that says what it is."""
+def _caption(cases: Sequence[Mapping[str, Any]]) -> str:
     first = cases[0]
     commits = sorted({case["commit"][:12] + (" with changes" if case["dirty"] else "") for case in cases})
-    loader = (
-        "torch's DataLoader" if first["params"]["loader"] == "torch" else "the Pillow pipeline (no torch)"
-    )
-    caption = (
+    hinted = "told the order beforehand (hinted); " if first["hinted"] else ""
+    return (
         f"Scale {first['scale']}: {first['dataset']['files']:,} files, {first['dataset']['bytes'] / 2**20:,.0f} MiB "
-        f"({first['dataset']['name']}); {first['mode']}, {first['params']['workers']} workers, {loader}; "
+        f"({first['dataset']['name']}); {hinted}{work_text(first)}; "
         f"S3 {first['params']['s3']}; {_machine(first)}; commit {', '.join(commits)}. Median of n rounds; ratios are "
         "medians of per-round ratios with a bootstrap 95 % interval."
     )
-    rows: dict[str, dict[str, Row]] = {}
-    for row in rows_of(cases):
-        rows.setdefault(row.case["id"], {})[row.state] = row
+
+
+def _table(cases: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[str]:
+    """Return the table of one machine, scale and S3 with the caption that says what it is."""
+    states: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        states.setdefault(row.case["id"], {})[row.state] = row
     shown = [
         c for c in sorted(cases, key=_order) if c["label"] != "INVALID" and c["status"] != "not_installed"
     ]
-    lines = [_line(case, rows[case["id"]]) for case in shown]
+    if not shown:
+        return []
+    lines = [_line(case, states[case["id"]]) for case in shown]
+    warned = [
+        f"- {case['system']} {case['config']}, {case['params']['access']}, {state}: {'; '.join(row.warnings)}"
+        for case in shown
+        for state, row in states[case["id"]].items()
+        if row.warnings
+    ]
     missing = sorted({case["system"] for case in cases if case["status"] == "not_installed"})
-    note = [f"Not installed there: {', '.join(missing)}.", ""] if missing else []
-    return [caption, "", *_markdown(_HEAD, lines), "", *note]
+    notes = [f"Not installed there: {', '.join(missing)}.", ""] if missing else []
+    notes += ["Warnings:", "", *warned, ""] if warned else []
+    return [_caption(shown), "", *_markdown(_HEAD, lines), "", *notes]
+
+
+def _tables(suite: str, home: Home) -> list[str]:
+    """Return a suite's tables: one for each machine, scale, workload, class and S3."""
+    cases = load_cases(suite, home)
+    rows = rows_of(cases)
+
+    groups: dict[tuple[object, ...], list[Mapping[str, Any]]] = {}
+    for case in cases:
+        groups.setdefault(table_of(case), []).append(case)
+    lines: list[str] = []
+    for key in sorted(groups, key=str):
+        lines += _table(groups[key], [row for row in rows if table_of(row.case) == key])
+    return lines
 
 
 def render(home: Home) -> str:
     """Return what stands between the markers."""
-    groups: dict[tuple[object, ...], list[Mapping[str, Any]]] = {}
-    for case in load_cases(SUITE, home):
-        params = case["params"]
-        key: tuple[object, ...] = (
-            case["machine_id"],
-            case["scale"],
-            case["mode"],
-            params["loader"],
-            params["s3"],
-        )
-        groups.setdefault(key, []).append(case)
-    lines = [BEGIN, ""]
-    if not groups:
-        lines += ["No results are published yet: `make bench-fuse`, then `harness publish`.", ""]
-    for key in sorted(groups, key=str):
-        lines += _table(groups[key])
-    lines += [
-        "Published by the seed: real size (118,287 files, 18.2 GiB), an EC2 `t4g.2xlarge`, real S3, n = 1.",
-        "",
-        *_seed(home.published / "pond_readme.csv"),
-        "",
-        END,
-    ]
-    return "\n".join(lines)
+    lines = [line for suite in SUITES for line in _tables(suite, home)]
+    return "\n".join(
+        [
+            BEGIN,
+            "",
+            *(lines or ["No results are published yet: `make bench-fuse`, then `harness publish`.", ""]),
+            "Published by the seed: real size (118,287 files, 18.2 GiB), an EC2 `t4g.2xlarge`, real S3, n = 1.",
+            "",
+            *_seed(home.published / "pond_readme.csv"),
+            "",
+            END,
+        ]
+    )
 
 
 def _with_results(home: Home) -> tuple[str, str]:

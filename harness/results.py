@@ -1,4 +1,7 @@
-"""Result files: made from a run's units, validated on write, and read back as one table of samples."""
+"""Result files: made from a run's units, validated on write, and read back as one table of samples.
+
+A trial whose verdict failed gives no time: its seconds are in the file and in no table of samples.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,14 @@ from harness.runs import RunFolder, open_run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["frame_of", "load_cases", "load_results", "validate", "write_cases"]
+__all__ = ["frame_of", "load_cases", "load_results", "validate", "workload_of", "write_cases"]
 
 SCHEMA_FILE: Final = Path(__file__).parent / "schema" / "result.schema.json"
+REFERENCE: Final = "pond"
+_NOT_WORKLOAD: Final = frozenset(
+    ("s3", "s3_version", "cache_bytes", "page_cache", "ceiling", "rounds", "judged", "fidelity")
+)
+_OF_OUTCOMES: Final = ("wall_s", "overhead_s", "cgroup")
 _UNCHECKED: Final = {"ok": False, "checked": 0, "wrong": 0}
 
 
@@ -45,13 +53,39 @@ def validate(case: Mapping[str, Any]) -> None:
 def write_cases(run: RunFolder) -> list[dict[str, Any]]:
     """Make the results of all units that are complete, and write them."""
     facts, units = run.facts(), run.units()
-    cases = []
-    for described in facts["cases"]:
-        case = _case(facts, described, units, run.run_id)
+    cases = [_case(facts, described, units, run.run_id) for described in facts["cases"]]
+    references = _reference_cache_bytes(cases)
+    for case in cases:
+        context = LabelContext(
+            case=case,
+            minimum_repeats=facts["minimum_repeats"],
+            rounds=_rounds(case["id"], units),
+            reference_cache_bytes=references.get(workload_of(case), frozenset()),
+        )
+        case["label"], case["label_reasons"] = label_of(context)
         validate(case)
         write_json(run.folder / f"{case['id']}.json", case)
-        cases.append(case)
     return cases
+
+
+def workload_of(case: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return what was done with the files: what two cases must share to be compared, whatever the system."""
+    params = {name: value for name, value in case["params"].items() if name not in _NOT_WORKLOAD}
+    return (case["mode"], *sorted((name, str(value)) for name, value in params.items()))
+
+
+def _reference_cache_bytes(cases: Sequence[Mapping[str, Any]]) -> dict[tuple[object, ...], frozenset[int]]:
+    """Return the cache sizes of pond's rows by workload: a peer's cache has to equal one of them."""
+    found: dict[tuple[object, ...], set[int]] = {}
+    for case in cases:
+        if case["system"] == REFERENCE and case["params"]["cache_bytes"] is not None:
+            found.setdefault(workload_of(case), set()).add(case["params"]["cache_bytes"])
+    return {workload: frozenset(sizes) for workload, sizes in found.items()}
+
+
+def _rounds(case_id: str, units: Sequence[Mapping[str, Any]]) -> int:
+    tried = {unit["round"] for unit in units for outcome in unit["outcomes"] if outcome["case"] == case_id}
+    return len(tried)
 
 
 def _case(
@@ -68,7 +102,7 @@ def _case(
         (o["trial"]["verdict"] for _, _, o in outcomes if o["trial"] and o["trial"]["verdict"]), None
     )
     trials = [
-        _trial(outcome["trial"], unit, order, facts, run_id, verdict)
+        _trial(outcome, unit, order, facts, run_id, verdict)
         for unit, order, outcome in outcomes
         if outcome["trial"]
     ]
@@ -82,7 +116,7 @@ def _case(
         reason = "; ".join(f"round {number}: {outcome['reason']}" for number, outcome in failures)
     elif not outcomes:
         status, reason = "skipped", "the run stopped before it"
-    case = {
+    return {
         "schema": 1,
         "id": described["id"],
         "suite": facts["suite"],
@@ -107,7 +141,7 @@ def _case(
         },
         "scale": spec["scale"],
         "mode": spec["mode"],
-        "hinted": False,
+        "hinted": bool(described.get("hinted")),
         "seeds": facts["seeds"],
         "status": status,
         "reason": reason,
@@ -118,20 +152,17 @@ def _case(
         "dirty": facts["dirty"],
         "trials": trials,
     }
-    rounds = len({unit["round"] for unit, _, _ in outcomes})
-    context = LabelContext(case=case, minimum_repeats=facts["minimum_repeats"], rounds=rounds)
-    case["label"], case["label_reasons"] = label_of(context)
-    return case
 
 
 def _trial(
-    trial: Mapping[str, Any],
+    outcome: Mapping[str, Any],
     unit: Mapping[str, Any],
     order: int,
     facts: Mapping[str, Any],
     run_id: str,
     verdict: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
+    trial = outcome["trial"]
     answer = {name: (verdict or _UNCHECKED)[name] for name in ("ok", "checked", "wrong")}
     return {
         "run_id": run_id,
@@ -144,6 +175,7 @@ def _trial(
         "attempts": unit["attempts"],
         "noisy": unit["noisy"],
         "epochs": [{**epoch, "verdict": answer} for epoch in trial["epochs"]],
+        **{name: outcome[name] for name in _OF_OUTCOMES if outcome.get(name) is not None},
     }
 
 
@@ -172,7 +204,8 @@ def load_results(suite: str, home: Home | None = None, run_id: str | None = None
     pandas.DataFrame
         Columns of the case (``suite system config access mode hinted scale label status verdict commit machine_id
         files bytes_needed``), of the trial (``run_id round noisy``), ``state``, and ``sample``, ``value``. Requests,
-        CPU seconds and memory are samples too: ``s3.get``, ``cpu_s.system``, ``peak_rss_bytes``.
+        CPU seconds and memory are samples too: ``s3.get``, ``cpu_s.system``, ``peak_rss_bytes``. Times of a trial
+        whose verdict failed are left out.
     """
     return frame_of(load_cases(suite, home, run_id))
 
@@ -221,8 +254,15 @@ def _rows(case: Mapping[str, Any]) -> Iterable[dict[str, object]]:
                 "state": epoch["state"],
                 "verdict": _verdict(epoch["verdict"]),
             }
+            failed = bool(epoch["verdict"]["checked"]) and not epoch["verdict"]["ok"]
             for name, value in _samples(epoch):
+                if failed and _is_time(name):
+                    continue
                 yield mine | {"sample": name, "value": value}
+
+
+def _is_time(name: str) -> bool:
+    return name.endswith(("_s", "_per_s")) or name.startswith("cpu_s.")
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:

@@ -3,16 +3,20 @@
 results/local/<run_id>/
     run.json                     the plan, the machine, the dataset
     units/<group>-r<round>.json  one round of a group, all its trials; written in one step, never half
-    <case>.json                  results, made from the units after each
+    <case>.json                  results, made from the units
     notebooks/, logs/            what papermill executed and what it said
     work/                        mounts and orders of the trial that runs now; empty between trials
+    .lock                        held by the process that measures for the run
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +25,7 @@ from harness.durable import write_json
 from harness.errors import UsageError
 from harness.home import Home
 
-__all__ = ["RunFolder", "latest_run", "new_run_id", "open_run"]
+__all__ = ["RunFolder", "all_runs", "latest_run", "named_run", "new_run_id", "open_run"]
 
 
 def new_run_id() -> str:
@@ -55,22 +59,55 @@ class RunFolder:
         facts: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
         return facts
 
-    def begin(self, facts: Mapping[str, object]) -> None:
-        """Write down what this run is."""
+    def prepare(self) -> None:
+        """Make the folders that trials write to."""
         for name in ("units", "notebooks", "logs", "work"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+
+    def begin(self, facts: Mapping[str, object]) -> None:
+        """Write down what this run is."""
+        self.prepare()
         write_json(self.folder / "run.json", facts)
 
-    def _unit(self, group: str, trial_round: int) -> Path:
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep others from measuring for this run while the block runs.
+
+        Raises
+        ------
+        UsageError
+            When another process does.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(f"run {self.run_id} is going on in another process") from None
+            yield
+
+    def goes_on(self) -> bool:
+        """Say whether another process measures for this run now."""
+        try:
+            with (self.folder / ".lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def unit_path(self, group: str, trial_round: int) -> Path:
+        """Return where a round of a group is kept."""
         return self.folder / "units" / f"{group}-r{trial_round}.json"
 
     def has_unit(self, group: str, trial_round: int) -> bool:
         """Say whether a round of a group is complete."""
-        return self._unit(group, trial_round).exists()
+        return self.unit_path(group, trial_round).exists()
 
     def write_unit(self, group: str, trial_round: int, unit: Mapping[str, object]) -> None:
         """Keep one round of a group, whole."""
-        write_json(self._unit(group, trial_round), unit)
+        write_json(self.unit_path(group, trial_round), unit)
 
     def units(self) -> list[dict[str, Any]]:
         """Return all complete units, by round."""
@@ -84,8 +121,21 @@ class RunFolder:
     def complete(self) -> bool:
         """Say whether every round of every group is there."""
         facts = self.facts()
-        expected: int = facts["rounds"] * len(facts["groups"])
-        return len(self.units()) == expected
+        rounds = range(1, facts["rounds"] + 1)
+        return all(self.has_unit(group, number) for number in rounds for group in facts["groups"])
+
+
+def named_run(home: Home, run_id: str) -> RunFolder:
+    """Return the run of that name, which need not exist.
+
+    Raises
+    ------
+    UsageError
+        When it cannot be the name of a run.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run_id) or run_id == "last":
+        raise UsageError(f"{run_id!r} is no name for a run: letters, digits, dots, dashes and underscores")
+    return RunFolder(home.runs / run_id)
 
 
 def open_run(home: Home, run_id: str) -> RunFolder:
@@ -100,12 +150,17 @@ def open_run(home: Home, run_id: str) -> RunFolder:
         return run
     run = RunFolder(home.runs / run_id)
     if "/" in run_id or not run.exists:
-        known = sorted(path.parent.name for path in home.runs.glob("*/run.json"))
+        known = [run.run_id for run in all_runs(home)]
         raise UsageError(f"no run {run_id!r}; there are: {', '.join(known[-5:]) or 'none'}")
     return run
 
 
 def latest_run(home: Home) -> RunFolder | None:
     """Return the newest run."""
-    found = sorted(path.parent for path in home.runs.glob("*/run.json"))
-    return RunFolder(found[-1]) if found else None
+    return next(reversed(all_runs(home)), None)
+
+
+def all_runs(home: Home) -> list[RunFolder]:
+    """Return all runs on this machine, by the time when they were begun."""
+    found = sorted(home.runs.glob("*/run.json"), key=lambda path: (path.stat().st_mtime_ns, path))
+    return [RunFolder(path.parent) for path in found]

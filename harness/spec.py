@@ -6,8 +6,13 @@ import json
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
-__all__ = ["CaseSpec", "TrialSpec"]
+__all__ = ["STANDARD", "CaseSpec", "TrialSpec"]
+
+# The workload that is meant where a case's name says nothing else.
+STANDARD: Final = {"batch_size": 64, "workers": 4, "image_px": 224}
+_SHORT: Final = {"batch_size": "b", "workers": "w", "image_px": "px"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +33,24 @@ class CaseSpec:
     @property
     def id(self) -> str:
         """The name of the case, and of its result file."""
-        scale = self.scale.replace("/", "of")
-        return "_".join(
-            (self.system, self.config, self.access, self.mode, self.loader, self.s3, f"scale{scale}")
-        )
+        parts = [self.system, self.config, self.access, self.mode, self.loader, self.s3]
+        return "_".join([*parts, f"scale{self.scale.replace('/', 'of')}", *self._differences()])
 
     @property
     def group(self) -> str:
         """What must run together to be compared: the workload."""
-        return f"{self.access}-{self.mode}"
+        return "-".join([self.access, self.mode, *self._differences()])
+
+    @property
+    def profile(self) -> str | None:
+        """The network that the simulator imitates for this case; None for any other server."""
+        kind, _, profile = self.s3.partition("-")
+        return profile if kind == "sim" and profile else None
+
+    def _differences(self) -> list[str]:
+        """Return what of the workload is not the standard one."""
+        found = {name: getattr(self, name) for name in STANDARD}
+        return [f"{_SHORT[name]}{found[name]}" for name in STANDARD if found[name] != STANDARD[name]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,8 @@ class TrialSpec:
     result: str
     run_pid: int
     cpus: tuple[int, ...]
+    cgroups: tuple[str, ...] = ()
+    """The files through which the trial's process joins its control groups."""
 
     @property
     def scale(self) -> Fraction:
@@ -76,4 +92,5 @@ class TrialSpec:
         raw = json.loads(path.read_text())
         raw["case"] = CaseSpec(**raw["case"])
         raw["cpus"] = tuple(raw["cpus"])
+        raw["cgroups"] = tuple(raw["cgroups"])
         return cls(**raw)

@@ -12,7 +12,17 @@ from typing import Final
 
 from harness.errors import SuiteError, UsageError
 
-__all__ = ["Rules", "Suite", "SystemSpec", "Workload", "load_suite", "parse_scale", "suite_names"]
+__all__ = [
+    "EVERY",
+    "Rules",
+    "Suite",
+    "SystemSpec",
+    "Workload",
+    "load_suite",
+    "parse_bytes",
+    "parse_scale",
+    "suite_names",
+]
 
 SUITE_FOLDER: Final = Path(__file__).parent / "suites"
 SCHEMA: Final = 1
@@ -41,18 +51,44 @@ _RULES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "other_cpu_limit": (int, float),
     "other_cpu_repeats": int,
     "minimum_repeats": int,
+    "memory_limit": str,
     "seed": int,
 }
+_SYSTEM: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "name": str,
+    "configs": list,
+    "profiles": list,
+    "rounds": int,
+}
+EVERY: Final = "*"
+_UNITS: Final = {"MiB": 1 << 20, "GiB": 1 << 30}
 ACCESSES: Final = ("random", "serial")
 MODES: Final = ("decode", "raw")
 
 
 @dataclass(frozen=True, slots=True)
 class SystemSpec:
-    """One system and the configs of it that a suite runs."""
+    """One system and the configs of it that a suite runs.
+
+    Attributes
+    ----------
+    name
+        A system, or ``*``: each system there is, in its first config.
+    configs
+        Its configs; none for ``*``.
+    profiles
+        The simulated networks it runs over; none for the run's own.
+    rounds
+        How many of a run's first rounds it takes part in; None for all.
+    line
+        Where the suite's file says so.
+    """
 
     name: str
     configs: tuple[str, ...]
+    profiles: tuple[str, ...] = ()
+    rounds: int | None = None
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +112,7 @@ class Rules:
     other_cpu_limit: float = 0.05
     other_cpu_repeats: int = 2
     minimum_repeats: int = 5
+    memory_limit_bytes: int | None = None
     seed: int = 42
 
 
@@ -83,6 +120,8 @@ class Rules:
 class Suite:
     """A set of cases: systems x configs x workloads, and how often."""
 
+    source: str
+    """The file's name, for messages."""
     name: str
     kind: str
     repeats: int
@@ -108,6 +147,20 @@ def parse_scale(text: str | float) -> Fraction:
     if not 0 < scale <= 1:
         raise UsageError(f"scale {text} is not in (0, 1]: 1 is the real size, 1/32 the default")
     return scale
+
+
+def parse_bytes(text: str) -> int:
+    """Read ``512MiB`` or ``4GiB``.
+
+    Raises
+    ------
+    UsageError
+        When it is not a whole number of one of the two, greater than 0.
+    """
+    match = re.fullmatch(r"([1-9][0-9]*) ?(MiB|GiB)", text)
+    if not match:
+        raise UsageError(f"{text!r} is not a size like 512MiB or 4GiB")
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def suite_names() -> list[str]:
@@ -156,6 +209,7 @@ class _Reader:
         if raw["kind"] != "fuse":
             raise self._error("", 0, "kind", f"is {raw['kind']!r}; there is: fuse")
         return Suite(
+            source=self._name,
             name=str(raw["name"]),
             kind=str(raw["kind"]),
             repeats=self._positive(raw, "repeats", "", 0),
@@ -167,14 +221,30 @@ class _Reader:
         )
 
     def _system(self, table: Mapping[str, object], index: int) -> SystemSpec:
-        self._checked(table, {"name": str, "configs": list}, "system", index)
-        for key in ("name", "configs"):
-            if key not in table:
-                raise self._error("system", index, key, "is missing")
-        configs = table["configs"]
-        if not isinstance(configs, list) or not configs or not all(isinstance(c, str) for c in configs):
-            raise self._error("system", index, "configs", "must be a list of names, with one at least")
-        return SystemSpec(str(table["name"]), tuple(configs))
+        self._checked(table, _SYSTEM, "system", index)
+        if "name" not in table:
+            raise self._error("system", index, "name", "is missing")
+        name = str(table["name"])
+        configs = self._names(table, "configs", index)
+        if name == EVERY and configs:
+            raise self._error("system", index, "configs", f"must be left out where the name is {EVERY!r}")
+        if name != EVERY and not configs:
+            raise self._error("system", index, "configs", "is missing")
+        return SystemSpec(
+            name=name,
+            configs=configs,
+            profiles=self._names(table, "profiles", index),
+            rounds=self._positive(table, "rounds", "system", index) if "rounds" in table else None,
+            line=self._line("system", index, "name"),
+        )
+
+    def _names(self, table: Mapping[str, object], key: str, index: int) -> tuple[str, ...]:
+        names = table.get(key)
+        if names is None:
+            return ()
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise self._error("system", index, key, "must be a list of names, with one at least")
+        return tuple(names)
 
     def _workload(self, table: Mapping[str, object], index: int) -> Workload:
         self._checked(table, {"name": str, "params": dict}, "workload", index)
@@ -200,6 +270,8 @@ class _Reader:
         known = dict(table)
         if "judged_scale" in known:
             known["judged_scale"] = self._scale(known, "judged_scale", "rules")
+        if "memory_limit" in known:
+            known["memory_limit_bytes"] = self._bytes(known.pop("memory_limit"), "memory_limit", "rules")
         return Rules(**known)
 
     def _checked(
@@ -232,6 +304,12 @@ class _Reader:
         value = table[key]
         try:
             return parse_scale(value if isinstance(value, str | int | float) else str(value))
+        except UsageError as error:
+            raise self._error(where, 0, key, str(error)) from None
+
+    def _bytes(self, text: str, key: str, where: str) -> int:
+        try:
+            return parse_bytes(text)
         except UsageError as error:
             raise self._error(where, 0, key, str(error)) from None
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from harness.results import frame_of
-from harness.statistics import Estimate, Pairing, estimate, paired_ratios
+from harness.bound import Bound, Rungs, Traffic, bound_of, network_of
+from harness.results import frame_of, workload_of
+from harness.statistics import Estimate, Pairing, estimate, paired_ratios, warnings_of
 from harness.systems.fuse import CEILING
 
-__all__ = ["BASELINE", "Row", "as_flat", "rows_of"]
+__all__ = ["BASELINE", "NO_NETWORK", "NULL_FUSE", "Row", "as_flat", "rows_of", "table_of"]
 
 BASELINE: Final = ("mountpoint", "nocache")
+NULL_FUSE: Final = ("null", "memory")
+NO_NETWORK: Final = "sim-none"
 _MEASURE: Final = "epoch_s"
+_VERBS: Final = ("get", "head", "list", "put", "other")
+
+_Id = tuple[str, str]
+"""(machine_id, case): a case has a result on each machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,8 @@ class Row:
     bytes_fetched: float | None
     verdict: str
     noisy: int
+    warnings: tuple[str, ...]
+    bound: Bound | None
 
     @property
     def bytes_needed(self) -> int:
@@ -53,78 +63,164 @@ class Row:
         return bool(self.case["label"] != "INVALID" and self.seconds is not None)
 
 
+def table_of(case: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return what the rows of one table share: machine, scale, work but for the access, class, S3."""
+    work = [part for part in workload_of(case) if part != ("access", case["params"]["access"])]
+    return (case["machine_id"], case["scale"], *work, case["hinted"], case["params"]["s3"])
+
+
+def _id(case: Mapping[str, Any]) -> _Id:
+    return case["machine_id"], case["id"]
+
+
 class _Table:
     """The samples of some results, by what joins them."""
 
     def __init__(self, cases: Sequence[Mapping[str, Any]]) -> None:
-        self._values: dict[tuple[str, str, str], dict[Pairing, float]] = {}
-        self._verdicts: dict[tuple[str, str], str] = {}
+        self._values: dict[tuple[_Id, str, str], dict[Pairing, float]] = {}
+        self._verdicts: dict[tuple[_Id, str], list[str]] = {}
         frame = frame_of(cases)
         for row in frame.itertuples(index=False):
-            key = (str(row.case), str(row.state), str(row.sample))
-            self._values.setdefault(key, {})[(str(row.run_id), int(str(row.round)))] = float(str(row.value))
-            self._verdicts[(str(row.case), str(row.state))] = str(row.verdict)
+            case, state = (str(row.machine_id), str(row.case)), str(row.state)
+            pair = (str(row.run_id), int(str(row.round)))
+            self._values.setdefault((case, state, str(row.sample)), {})[pair] = float(str(row.value))
+            self._verdicts.setdefault((case, state), []).append(str(row.verdict))
 
-    def of(self, case: str, state: str, sample: str) -> dict[Pairing, float]:
-        return self._values.get((case, state, sample), {})
+    def of(self, cases: Sequence[_Id], state: str, sample: str) -> dict[Pairing, float]:
+        """Return the samples of some cases together; where two have one of a round, the later case's."""
+        return {
+            pair: value
+            for case in cases
+            for pair, value in self._values.get((case, state, sample), {}).items()
+        }
 
-    def verdict(self, case: str, state: str) -> str:
-        return self._verdicts.get((case, state), "-")
+    def verdict(self, case: _Id, state: str) -> str:
+        """Return the verdict of all trials: the first that is not ``ok``."""
+        found = self._verdicts.get((case, state), ["-"])
+        return next((verdict for verdict in found if verdict != "ok"), found[0])
 
-    def states(self, case: str) -> list[str]:
-        return list(dict.fromkeys(state for name, state, _ in self._values if name == case))
+    def states(self, case: _Id) -> list[str]:
+        return list(dict.fromkeys(state for name, state in self._verdicts if name == case))
 
 
-def _workload(case: Mapping[str, Any]) -> tuple[object, ...]:
-    params = case["params"]
-    machine = (case["machine_id"], case["scale"], case["dataset"]["digest"])
-    return (*machine, case["mode"], params["access"], params["loader"], params["s3"])
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """The ids of the cases that a row is held against."""
+
+    ceiling: Sequence[_Id]
+    null: Sequence[_Id]
+    no_network: Sequence[_Id]
+    baseline: Sequence[_Id]
+
+
+class _Neighbours:
+    """Finds, for a case, those of the same work on the same machine and data."""
+
+    def __init__(self, cases: Sequence[Mapping[str, Any]]) -> None:
+        self._cases: dict[tuple[object, ...], list[Mapping[str, Any]]] = {}
+        for case in cases:
+            if case["label"] != "INVALID":
+                self._cases.setdefault(self._key(case), []).append(case)
+
+    @staticmethod
+    def _key(case: Mapping[str, Any]) -> tuple[object, ...]:
+        return (case["machine_id"], case["scale"], case["dataset"]["digest"], workload_of(case))
+
+    def beside(self, case: Mapping[str, Any]) -> _Beside:
+        same = self._cases.get(self._key(case), [])
+        like = [c for c in same if c["hinted"] == case["hinted"]]  # hinted rows are a class of their own
+        s3 = case["params"]["s3"]
+        return _Beside(
+            ceiling=_ids(same, CEILING, s3),
+            null=_ids(same, NULL_FUSE, s3),
+            no_network=_ids(
+                [c for c in like if c["params"]["s3"] == NO_NETWORK], (case["system"], case["config"]), s3
+            ),
+            baseline=_ids([c for c in like if c["params"]["s3"] == s3], BASELINE, s3),
+        )
+
+
+def _ids(cases: Sequence[Mapping[str, Any]], what: tuple[str, str], s3: str) -> list[_Id]:
+    """Return the ids of a system's cases, that beside the same S3 last: a ceiling uses none of its own."""
+    found = [case for case in cases if (case["system"], case["config"]) == what]
+    return [_id(case) for case in sorted(found, key=lambda case: bool(case["params"]["s3"] == s3))]
 
 
 def rows_of(cases: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Return the rows of some results, those without a figure included (once, state ``-``)."""
-    table = _Table(cases)
-
-    def like(case: Mapping[str, Any], what: tuple[str, str]) -> str | None:
-        same = (c for c in cases if (c["system"], c["config"]) == what and _workload(c) == _workload(case))
-        return next((str(c["id"]) for c in same), None)
-
+    table, neighbours = _Table(cases), _Neighbours(cases)
     rows = []
     for case in cases:
-        ceiling, baseline = like(case, CEILING), like(case, BASELINE)
-        for state in table.states(case["id"]) or ["-"]:
-            rows.append(_row(table, case, state, ceiling, baseline))
+        beside = neighbours.beside(case)
+        rows += [_row(table, case, state, beside) for state in table.states(_id(case)) or ["-"]]
     return rows
 
 
-def _row(
-    table: _Table, case: Mapping[str, Any], state: str, ceiling: str | None, baseline: str | None
-) -> Row:
-    def samples(sample: str) -> dict[Pairing, float]:
-        return table.of(case["id"], state, sample)
+def _row(table: _Table, case: Mapping[str, Any], state: str, beside: _Beside) -> Row:
+    samples = functools.partial(table.of, [_id(case)], state)
 
-    def against(other: str | None, sample: str) -> Estimate | None:
-        return estimate(paired_ratios(samples(sample), table.of(other, state, sample))) if other else None
+    def ratio(above: Mapping[Pairing, float], others: Sequence[_Id], sample: str) -> Estimate | None:
+        return estimate(paired_ratios(above, table.of(others, state, sample)))
 
-    def median(sample: str) -> float | None:
-        found = estimate(list(samples(sample).values()))
-        return found.median if found else None
+    def rung(others: Sequence[_Id]) -> float | None:
+        return _median(ratio(table.of(others, state, _MEASURE), beside.ceiling, _MEASURE))
 
-    counts = [median(f"s3.{verb}") for verb in ("get", "head", "list", "put", "other")]
-    known = [count for count in counts if count is not None]
-    is_ceiling = (case["system"], case["config"]) == CEILING
+    times = samples(_MEASURE)
+    seconds, against = estimate(list(times.values())), ratio(times, beside.ceiling, _MEASURE)
+    noisy = sum(bool(trial.get("noisy")) for trial in case["trials"])
+    asked: dict[str, float] = {}
+    fetched = None
+    if not case["params"].get("ceiling"):
+        counts = {verb: _median(estimate(list(samples(f"s3.{verb}").values()))) for verb in _VERBS}
+        asked = {verb: count for verb, count in counts.items() if count is not None}
+        fetched = _median(estimate(list(samples("s3.bytes").values())))
+    bound = None
+    if seconds and against and (case["system"], case["config"]) != CEILING:
+        rungs = Rungs(null=rung(beside.null), no_network=rung(beside.no_network), row=against.median)
+        traffic = _traffic(case, state, asked, fetched, seconds.median)
+        if traffic is not None or case["params"].get("ceiling"):
+            bound = bound_of(rungs, traffic, network_of(case["params"]["s3"]))
     return Row(
         case=case,
         state=state,
-        seconds=estimate(list(samples(_MEASURE).values())),
-        ratio=against(ceiling, _MEASURE),
-        total_ratio=against(ceiling, "total_s"),
-        versus_baseline=against(baseline, _MEASURE),
-        requests=sum(known) if known and not is_ceiling else None,
-        gets=None if is_ceiling else counts[0],
-        bytes_fetched=None if is_ceiling else median("s3.bytes"),
-        verdict=table.verdict(case["id"], state),
-        noisy=sum(bool(trial.get("noisy")) for trial in case["trials"]),
+        seconds=seconds,
+        ratio=against,
+        total_ratio=ratio(samples("total_s"), beside.ceiling, "total_s"),
+        versus_baseline=ratio(times, beside.baseline, _MEASURE),
+        requests=sum(asked.values()) if asked else None,
+        gets=asked.get("get"),
+        bytes_fetched=fetched,
+        verdict=table.verdict(_id(case), state),
+        noisy=noisy,
+        warnings=(*warnings_of(list(times.values())), *_noise(noisy, len(case["trials"]))),
+        bound=bound,
+    )
+
+
+def _traffic(
+    case: Mapping[str, Any], state: str, asked: Mapping[str, float], fetched: float | None, seconds: float
+) -> Traffic | None:
+    if not asked or fetched is None:
+        return None
+    return Traffic(
+        requests=asked,
+        bytes_fetched=fetched,
+        bytes_needed=case["dataset"]["bytes"],
+        seconds=seconds,
+        cached_before=state == "warm",
+        has_cache=case["params"]["cache_bytes"] is not None,
+    )
+
+
+def _median(found: Estimate | None) -> float | None:
+    return found.median if found else None
+
+
+def _noise(noisy: int, trials: int) -> list[str]:
+    return (
+        [f"other processes took more than their share of the CPU in {noisy} of {trials} rounds"]
+        if noisy
+        else []
     )
 
 
@@ -132,10 +228,11 @@ def as_flat(row: Row) -> dict[str, object]:
     """Return what ``harness show --json`` prints of a row. Figures of INVALID rows are left out."""
     case = row.case
     shown = row.shown
-    seconds, ratio = row.seconds, row.ratio
+    seconds, ratio, bound = row.seconds, row.ratio, row.bound
     return {
         "suite": case["suite"],
         "system": case["system"],
+        "system_version": case["system_version"],
         "config": case["config"],
         "access": case["params"]["access"],
         "state": row.state,
@@ -145,16 +242,22 @@ def as_flat(row: Row) -> dict[str, object]:
         "median_s": seconds.median if shown and seconds else None,
         "median_s_low": seconds.low if shown and seconds else None,
         "median_s_high": seconds.high if shown and seconds else None,
+        "min_s": seconds.minimum if shown and seconds else None,
+        "max_s": seconds.maximum if shown and seconds else None,
         "n": seconds.n if seconds else 0,
         "ratio_to_tmpfs": ratio.median if shown and ratio else None,
         "ratio_low": ratio.low if shown and ratio else None,
         "ratio_high": ratio.high if shown and ratio else None,
         "total_ratio_to_tmpfs": row.total_ratio.median if shown and row.total_ratio else None,
+        "ratio_to_baseline": row.versus_baseline.median if shown and row.versus_baseline else None,
         "s3_requests": row.requests if shown else None,
         "s3_gets": row.gets if shown else None,
         "bytes_fetched": row.bytes_fetched if shown else None,
         "bytes_needed": row.bytes_needed,
         "amplification": row.amplification if shown else None,
+        "bound_by": bound.by if shown and bound else None,
+        "bound_shares": {k: round(v, 4) for k, v in bound.shares.items()} if shown and bound else None,
+        "warnings": list(row.warnings) if shown else [],
         "verdict": row.verdict,
         "label": case["label"],
         "label_reasons": case["label_reasons"],

@@ -78,6 +78,7 @@ def _objects(server: S3Server, dataset: Dataset) -> str:
         endpoint_url=environment.get("AWS_ENDPOINT_URL"),
         aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID"),
         aws_secret_access_key=environment.get("AWS_SECRET_ACCESS_KEY"),
+        aws_session_token=server.env.get("AWS_SESSION_TOKEN"),
         region_name=environment.get("AWS_REGION"),
         config=Config(max_pool_connections=_UPLOADERS, s3={"addressing_style": "path"}),
     )

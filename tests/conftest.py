@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 
 COUNTED = ("fuse", "root", "s3", "slow")
-OPTIONAL_SYSTEMS = ("mount-s3", "torch", "torchvision")
+OPTIONAL_SYSTEMS = ("mount-s3", "s3fs", "geesefs", "torch", "torchvision")
+OUR_MOUNTS = ("pond", "mountpoint-s3", "rclone", "s3fs", "geesefs")
 _MOUNTS = Path("/proc/self/mountinfo")
 _MOUNTS_BEFORE: pytest.StashKey[set[str]] = pytest.StashKey()
 _LEAKED: pytest.StashKey[list[str]] = pytest.StashKey()
@@ -78,7 +79,7 @@ def our_fuse_mounts(mountinfo: str) -> set[str]:
         if (
             kind.startswith("fuse")
             and kind != "fusectl"
-            and ("pond" in kind + source or "mountpoint-s3" in source)
+            and any(name in kind + source for name in OUR_MOUNTS)
         ):
             mounts.add(left.split(" ")[4])
     return mounts

@@ -58,7 +58,7 @@ def test_a_dry_run_touches_nothing(target: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "listed"),
     [
-        ("CONFIG=typo", "2GiB, 19GiB, mountpoint"),
+        ("CONFIG=typo", "2GiB, 19GiB, 2GiB+pagecache"),
         ("ACCESS=typo", "random, serial"),
         ("LOADER=typo", "auto, torch, pillow"),
         ("MODE=typo", "decode, raw"),
@@ -133,7 +133,7 @@ def test_both_locks_agree() -> None:
 
 def test_scripts_are_executable_and_parse() -> None:
     scripts = [*ROOT.glob("tools/*.sh"), ROOT / ".ci" / "run"]
-    sourced = {"find-python.sh"}
+    sourced = {"find-python.sh", "install-packages.sh"}
     assert [
         script.name for script in scripts if script.name not in sourced and not os.access(script, os.X_OK)
     ] == []
@@ -163,6 +163,13 @@ def test_without_root_the_missing_system_packages_are_one_command_to_type(tmp_pa
         r"type: sudo apt-get update && sudo apt-get install -y .*\bfuse3\b.*\bpkg-config\b", lines[0]
     )
     assert not (tmp_path / "venv").exists()
+    assert not re.search(r"\b(s3fs|clang)\b", lines[0])  # those are for `make peers` alone
+
+
+def test_a_peer_that_is_not_known_is_refused() -> None:
+    refused = make("peers", "PEERS=typo")
+    assert refused.returncode == 2
+    assert "no peer 'typo'; there are: mountpoint s3fs geesefs" in refused.stderr
 
 
 TRACKED_TEXT = re.compile(r"\.(py|sh|toml|md|txt|lock|yaml|ipynb|cfg)$|/(Makefile|Dockerfile|run)$")

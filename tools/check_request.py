@@ -28,7 +28,8 @@ def _check(arguments: list[str]) -> None:
     parser.add_argument("suite")
     parser.add_argument("--config", type=_names)
     parser.add_argument("--access", type=_names)
-    for flag in ("--scale", "--mode"):
+    parser.add_argument("--only", type=_names)
+    for flag in ("--scale", "--mode", "--profile"):
         parser.add_argument(flag)
     parser.add_argument("--rounds")
     parser.add_argument("--data", type=Path)
@@ -48,6 +49,8 @@ def _check(arguments: list[str]) -> None:
         s3=asked.s3,
         accesses=asked.access,
         mode=asked.mode,
+        profile=asked.profile,
+        only=asked.only,
     )
     build_plan(load_suite(asked.suite), options, asked.loader)
 

@@ -9,42 +9,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/find-python.sh
+. tools/install-packages.sh
 
 readonly CPU_INDEX=https://download.pytorch.org/whl/cpu
 readonly INDEX_TIMEOUT_S=5
-
-# Debian's names for the interpreter that is used: python3-dev, or python3.11-dev where python3 itself is older.
-python_package() { "$1" -c 'import sys; print("python%d.%d" % sys.version_info[:2])'; }
-
-missing_packages() {
-  local package probe python=python3
-  [[ "$(python_package "$base_python")" == "$(python_package python3 2>/dev/null)" ]] || python=$(python_package "$base_python")
-  while read -r package probe; do
-    [[ -z "$package" || "$package" == \#* ]] && continue
-    (eval "$probe") >/dev/null 2>&1 </dev/null || printf '%s ' "${package/#python3-/$python-}"
-  done <tools/system-packages.txt
-}
-
-install_system_packages() {
-  local missing root_command=()
-  missing=$(missing_packages)
-  [[ -z "$missing" ]] && return
-  local -r by_hand="sudo apt-get update && sudo apt-get install -y ${missing% }"
-  command -v apt-get >/dev/null || fail "missing here, by their Debian names: ${missing% }; install them, then try again"
-  if [[ $(id -u) -ne 0 ]]; then
-    if ! { command -v sudo && sudo -n true; } >/dev/null 2>&1; then
-      fail "system packages are missing; type: $by_hand"
-    fi
-    root_command=(sudo -n)
-  fi
-  say "installing system packages: ${missing% }"
-  "${root_command[@]}" apt-get update -qq </dev/null || say "apt-get update failed; going on with the lists at hand"
-  # shellcheck disable=SC2086  # a list of words
-  "${root_command[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing \
-    </dev/null >/dev/null || fail "apt-get could not install them; type: $by_hand"
-  missing=$(missing_packages)
-  [[ -z "$missing" ]] || fail "installed, but still not found: ${missing% }"
-}
 
 make_environment() {
   environment_python=

@@ -2,19 +2,26 @@
 # The variables the Makefile understands.
 cat <<'TEXT'
 
-Variables of bench and bench-fuse:
-  CONFIG     which rows, by comma: 2GiB 19GiB mountpoint mountpoint-nocache tmpfs pond-blind (tmpfs always runs)
+Variables of bench, bench-fuse, bench-fuse-peers and plan:
+  CONFIG     which rows, by comma: 2GiB 19GiB mountpoint[-nocache|-memory|-2GiB] rclone[-nocache] s3fs geesefs pond-blind
+             ...-tuned for Mountpoint and rclone as one would set them for data that never changes; tmpfs always runs
   SCALE      share of COCO train2017: 1/32 by default, 1 is the real size; shrinks files and caches alike
   ROUNDS     how often each row runs (3)          JUDGED=1   1/16 of the files and 7 rounds
   ACCESS     random,serial                        MODE       decode, or raw: read the bytes only
   S3         sim, seaweedfs, https://HOST/BUCKET  PROFILE    network of sim: aws, aws-fast, none
   LOADER     auto, torch or pillow                DATA       train2017.zip or a folder of images
-  RESUME     a run to go on with                  FRESH=1    start over
+  ONLY       which cases, by comma: part of a name, or a pattern (make plan lists them)
+  RESUME     a run to go on with                  FRESH=1    start over; else a stopped run goes on
+  RUN        the name of a run in parts           SHARD      i/n: this machine's part of RUN
+  JOBS       groups at once, dask://HOST:PORT, or slurm
   DRY_RUN=1  say what would run, and touch nothing
+  SUITE      which suite `make plan` lists (fuse)
 Variables of setup:
   PYTHON     the interpreter; one inside an environment is used as it is
   VENV       the environment to use or make (.venv)
   TORCH_INDEX  where torch and torchvision come from
+Variables of peers:
+  PEERS      which, by space: mountpoint s3fs geesefs (all); rclone comes with setup
 Variables of test and ci:
   REQUIRE    by comma: fuse s3 root; a skipped test of that kind is a failure
   ARGS       more arguments for pytest

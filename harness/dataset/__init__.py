@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from harness.dataset._build import DEFAULT_SEED, coco
+from harness.dataset._build import DEFAULT_SEED, coco, coco_name
 from harness.dataset._catalog import FULL_BYTES, FULL_FILES, file_count, parse_scale
 from harness.dataset._dataset import Dataset, file_digests
 from harness.dataset._errors import (
@@ -29,6 +29,7 @@ __all__ = [
     "NoPhotosError",
     "NoSpaceError",
     "coco",
+    "coco_name",
     "file_count",
     "file_digests",
     "parse_scale",

@@ -66,9 +66,35 @@ def coco(
         raise DatasetError(f"cannot build the dataset in {cache_dir}: {error.strerror or error}") from error
 
 
+def coco_name(scale: Fraction | float | str, *, seed: int = DEFAULT_SEED, data: Path | None = None) -> str:
+    """Return the name of the dataset that `coco` would return, without building it.
+
+    Two datasets of one name have the same files: it holds their number, the seed, and a digest of the recipe, or of the
+    real files' names and sizes.
+
+    Raises
+    ------
+    DatasetError
+        When `scale` or `data` cannot be used.
+    """
+    exact = parse_scale(scale)
+    if data is None:
+        return _standin_name(file_count(exact), seed)
+    return _real_name(_real.even_subset(_real.list_images(data), exact, seed), seed)
+
+
+def _standin_name(count: int, seed: int) -> str:
+    return f"coco-standin-{count}-seed{seed}-{recipe_digest()[:8]}"
+
+
+def _real_name(images: Sequence[_real.SourceImage], seed: int) -> str:
+    chosen = "".join(f"{image.name} {image.size}\n" for image in images)
+    return f"coco-{len(images)}-seed{seed}-{blake3(chosen.encode()).hexdigest()[:8]}"
+
+
 def _standin_coco(scale: Fraction, cache_dir: Path, seed: int, progress: bool) -> Dataset:
     count = file_count(scale)
-    folder = cache_dir / f"coco-standin-{count}-seed{seed}-{recipe_digest()[:8]}"
+    folder = cache_dir / _standin_name(count, seed)
     with _locked(folder):
         if (complete := _dataset.load(folder)) is not None:
             return complete
@@ -82,8 +108,7 @@ def _standin_coco(scale: Fraction, cache_dir: Path, seed: int, progress: bool) -
 def _real_coco(scale: Fraction, cache_dir: Path, seed: int, data: Path, progress: bool) -> Dataset:
     images = _real.even_subset(_real.list_images(data), scale, seed)
     sizes = {image.name: image.size for image in images}
-    chosen = "".join(f"{name} {size}\n" for name, size in sizes.items())
-    folder = cache_dir / f"coco-{len(images)}-seed{seed}-{blake3(chosen.encode()).hexdigest()[:8]}"
+    folder = cache_dir / _real_name(images, seed)
     with _locked(folder):
         if (complete := _dataset.load(folder)) is not None:
             return complete

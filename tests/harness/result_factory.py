@@ -46,14 +46,18 @@ def trial(
 
 
 def case(
-    system: str = "pond", config: str = "19GiB", *, trials: list[dict[str, Any]] | None = None
+    system: str = "pond",
+    config: str = "19GiB",
+    *,
+    trials: list[dict[str, Any]] | None = None,
+    s3: str = "sim-aws",
 ) -> dict[str, Any]:
-    ceiling = system == "tmpfs"
+    ceiling = system in {"tmpfs", "null"}
     if trials is None:
         trials = [trial(number, 2.0, 1.0, gets=None if ceiling else 40) for number in range(1, 8)]
     return {
         "schema": 1,
-        "id": f"{system}_{config}_random_decode",
+        "id": f"{system}_{config}_random_decode{'' if s3 == 'sim-aws' else f'_{s3}'}",
         "suite": "fuse",
         "system": system,
         "system_version": "0.1.0",
@@ -66,10 +70,10 @@ def case(
             "batch_size": 16,
             "workers": 4,
             "image_px": 224,
-            "s3": "sim-aws",
+            "s3": s3,
             "s3_version": "1",
             "cache_bytes": None if ceiling else 200_000_000,
-            "page_cache": ceiling,
+            "page_cache": system == "tmpfs",
             "ceiling": ceiling,
             "rounds": 7,
             "judged": True,
@@ -96,6 +100,23 @@ def case(
         "dirty": False,
         "trials": trials,
     }
+
+
+def timed(
+    system: str,
+    config: str,
+    seconds: list[float],
+    *,
+    run_id: str = "run-a",
+    s3: str = "sim-aws",
+    gets: int | None = 40,
+    warm_s: float = 1.0,
+) -> dict[str, Any]:
+    """A case by its cold times, one a round."""
+    trials = [
+        trial(number, value, warm_s, run_id=run_id, gets=gets) for number, value in enumerate(seconds, 1)
+    ]
+    return case(system, config, trials=trials, s3=s3)
 
 
 def tmpfs(seconds: list[float], run_id: str = "run-a") -> dict[str, Any]:

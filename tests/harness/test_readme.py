@@ -8,7 +8,7 @@ from harness.durable import write_json
 from harness.errors import HarnessError
 from harness.home import Home
 from harness.readme import BEGIN, END, check_readme, render, write_readme
-from tests.harness.result_factory import MACHINE_ID, case, tmpfs
+from tests.harness.result_factory import MACHINE_ID, case, timed, tmpfs
 
 SEED = """system,system_version,access_pattern,cache,empty_cache_s,empty_cache_speedup_pct,warm_cache_s,warm_cache_speedup_pct
 mountpoint,1.19.0,random,none,3686.9,0,3697.2,0
@@ -27,7 +27,7 @@ def home(tmp_path: Path) -> Home:
 
 def publish(home: Home, *cases: dict[str, object]) -> None:
     for result in cases:
-        write_json(home.results / "fuse" / MACHINE_ID / f"{result['id']}.json", result)
+        write_json(home.results / str(result["suite"]) / MACHINE_ID / f"{result['id']}.json", result)
 
 
 def test_the_table_has_the_published_columns_and_the_figures(home: Home) -> None:
@@ -42,7 +42,7 @@ def test_the_table_has_the_published_columns_and_the_figures(home: Home) -> None
     cells = [cell.strip() for cell in pond.split("|")[1:-1]]
     assert cells == [
         "pond 0.1.0", "random", "19GiB x 1/118 = 191 MiB", "2.00 s", "–", "1.00 s", "–", "2.00 [2.00, 2.00]",
-        "1.00 [1.00, 1.00]", "41 / 1", "1.000", "7", "CLOSED",
+        "1.00 [1.00, 1.00]", "41 / 1", "1.000", "– / cpu 100%", "7", "CLOSED",
     ]  # fmt: skip
     assert "Scale 1/118: 1,000 files" in text
     assert f"machine `{MACHINE_ID}`" in text
@@ -102,3 +102,52 @@ def test_figures_of_several_scales_stand_in_tables_of_their_own(home: Home) -> N
     captions = [line for line in render(home).splitlines() if line.startswith("Scale ")]
 
     assert [line.partition(":")[0] for line in captions] == ["Scale 1/118", "Scale 1/256"]
+
+
+def test_each_suite_network_and_class_has_a_table_of_its_own(home: Home) -> None:
+    peers = [timed("mountpoint", "nocache", [8.0] * 5), tmpfs([1.0] * 5)]
+    hinted = timed("pond", "2GiB", [1.5] * 5) | {"hinted": True, "id": "hinted"}
+    no_network = timed("pond", "2GiB", [1.2] * 5, s3="sim-none")
+    publish(home, *({**result, "suite": "fuse-peers"} for result in peers))
+    publish(home, case(), tmpfs([1.0] * 7), no_network, hinted)
+
+    captions = [line for line in render(home).splitlines() if line.startswith("Scale ")]
+
+    assert [("hinted" in line, line.partition("S3 ")[2].partition(";")[0]) for line in captions] == [
+        (False, "sim-aws"),  # the peers' suite
+        (False, "sim-aws"),
+        (False, "sim-none"),
+        (True, "sim-aws"),
+    ]
+    (without,) = [line for line in render(home).splitlines() if "| 1.20 s |" in line]
+    assert "1.20 [1.20, 1.20]" in without  # held against the one tmpfs there is
+
+
+def test_a_row_says_what_limits_it(home: Home) -> None:
+    publish(
+        home,
+        timed("pond", "2GiB", [9.0] * 5, gets=1000),
+        timed("pond", "2GiB", [1.2] * 5, s3="sim-none"),
+        timed("null", "memory", [1.1] * 5, gets=None),
+        tmpfs([1.0] * 5),
+    )
+
+    (pond,) = [line for line in render(home).splitlines() if "| 9.00 s |" in line]
+
+    assert pond.split("|")[12].strip() == "s3-latency 87% / cpu 100%"
+
+
+def test_warnings_stand_below_the_table(home: Home) -> None:
+    publish(home, timed("pond", "2GiB", [2.0, 2.0, 2.0, 2.0, 9.0]), tmpfs([1.0] * 5))
+
+    text = render(home)
+
+    assert "Warnings:" in text
+    assert "- pond 2GiB, random, cold: unstable: the standard deviation is" in text
+
+
+def test_a_table_with_nothing_to_show_is_left_out(home: Home) -> None:
+    missing = case("mountpoint", "nocache", trials=[]) | {"status": "not_installed", "reason": "make peers"}
+    publish(home, missing)
+
+    assert "No results are published yet" in render(home)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,67 +12,8 @@ import pandas as pd
 import pytest
 
 from harness.cli import main
-from harness.home import Home
-from harness.leftovers import NAME
-from harness.procfs import mount_points
 from harness.results import load_results, validate
-
-SUITE = """schema = 1
-name = "tiny"
-kind = "fuse"
-repeats = 2
-timeout_s = 60
-scale = "40/118287"
-
-[[system]]
-name = "tmpfs"
-configs = ["files"]
-
-[[workload]]
-name = "random"
-params = { access = "random", mode = "raw", batch_size = 8, workers = 2 }
-
-[rules]
-other_cpu_limit = 1.0
-"""
-
-
-class Bench:
-    """A home of its own, and the command line in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home = Home(folder)
-        self.suite = folder / "tiny.toml"
-        self.suite.write_text(SUITE)
-        self._env = {**os.environ, "HARNESS_HOME": str(folder), "COLUMNS": "150", "MOUNT_S3": "/nowhere"}
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "harness", *arguments]
-        return subprocess.Popen(
-            command,
-            env=self._env,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-
-    def call(self, *arguments: str, code: int = 0) -> tuple[str, str]:
-        child = self.start(*arguments)
-        out, err = child.communicate(timeout=100)
-        assert child.returncode == code, err
-        return out, err
-
-    def run(self, *arguments: str, code: int = 0) -> tuple[str, str]:
-        return self.call("run", str(self.suite), "--loader", "pillow", *arguments, code=code)
-
-    def runs(self) -> list[Path]:
-        return sorted(path.parent for path in self.home.runs.glob("*/run.json"))
-
-    def left(self) -> list[str]:
-        """What a run has left behind: mounts and records of them."""
-        mounts = [str(point) for point, _ in mount_points() if point.is_relative_to(self.home.folder)]
-        return mounts + [str(path) for path in self.home.runs.glob(f"**/{NAME}")]
+from tests.harness.bench import SUITE, Bench, read_until
 
 
 @pytest.fixture(scope="module")
@@ -83,18 +22,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+def home_with(folder: Path, data: Path) -> Bench:
+    folder.mkdir(exist_ok=True)
+    (folder / ".cache").symlink_to(data)
+    return Bench(folder)
+
+
 @pytest.fixture
 def bench(tmp_path: Path, data: Path) -> Bench:
-    (tmp_path / ".cache").symlink_to(data)
-    return Bench(tmp_path)
-
-
-def read_until(child: subprocess.Popen[str], text: str) -> None:
-    assert child.stderr is not None
-    for line in child.stderr:
-        if text in line:
-            return
-    raise AssertionError(f"the run never said {text!r}")
+    return home_with(tmp_path, data)
 
 
 def samples(frame: pd.DataFrame, system: str, state: str, name: str) -> list[float]:
@@ -119,14 +55,14 @@ def test_a_run_measures_both_epochs_verifies_bytes_and_prints_a_table(bench: Ben
     assert "tmpfs" in out
     assert "Pillow pipeline" in err
     assert bench.left() == []
-    frame = load_results("tiny", bench.home, "last")
+    frame = load_results("small", bench.home, "last")
     assert samples(frame, "tmpfs", "warm", "files") == [40.0]
 
     (missing,) = [json.loads(path.read_text()) for path in folder.glob("mountpoint_*.json")]
     assert (missing["status"], missing["trials"]) == ("not_installed", [])
     assert "mount-s3" in missing["reason"]
 
-    shown, _ = bench.call("show", "--suite", "tiny", "--run", "last", "--json")
+    shown, _ = bench.call("show", "--suite", "small", "--run", "last", "--json")
     rows = json.loads(shown)  # JSON alone
     assert [(row["system"], row["state"], row["n"], row["ratio_to_tmpfs"]) for row in rows] == [
         ("mountpoint", "-", 0, None),
@@ -135,7 +71,7 @@ def test_a_run_measures_both_epochs_verifies_bytes_and_prints_a_table(bench: Ben
     ]
 
     bench.call("publish", "last")
-    published = list((bench.home.results / "tiny" / result["machine_id"]).glob("*.json"))
+    published = list((bench.home.results / "small" / result["machine_id"]).glob("*.json"))
     assert sorted(path.name for path in published) == sorted(
         [f"{missing['id']}.json", f"{result['id']}.json"]
     )
@@ -143,14 +79,14 @@ def test_a_run_measures_both_epochs_verifies_bytes_and_prints_a_table(bench: Ben
 
 
 def test_a_killed_run_goes_on_with_the_round_that_was_cut_short(bench: Bench) -> None:
-    child = bench.start("run", str(bench.suite), "--loader", "pillow")
-    read_until(child, "round 2 ")
-    os.kill(child.pid, signal.SIGKILL)
-    child.communicate(timeout=30)
+    with bench.running() as child:
+        read_until(child, "round 2 ")
+        child.kill()
+        child.communicate(timeout=30)
     (folder,) = bench.runs()
-    first = folder / "units" / "random-raw-r1.json"
+    first = folder / "units" / "random-raw-b8-w2-r1.json"
     before = (first.stat().st_ino, first.read_bytes())
-    assert not (folder / "units" / "random-raw-r2.json").exists()
+    assert not (folder / "units" / "random-raw-b8-w2-r2.json").exists()
 
     _, err = bench.run("--resume", folder.name)
 
@@ -166,11 +102,11 @@ def test_a_killed_run_goes_on_with_the_round_that_was_cut_short(bench: Bench) ->
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_leaves_no_child_and_no_mount(bench: Bench, number: signal.Signals) -> None:
-    child = bench.start("run", str(bench.suite), "--loader", "pillow", "--rounds", "1")
-    read_until(child, "round 1 ")
+    with bench.running("--rounds", "1") as child:
+        read_until(child, "round 1 ")
 
-    os.kill(child.pid, number)
-    _, err = child.communicate(timeout=60)
+        child.send_signal(number)
+        _, err = child.communicate(timeout=60)
 
     assert child.returncode == 130
     assert f"--resume {bench.runs()[0].name}" in err
@@ -192,6 +128,98 @@ def test_a_trial_that_fails_is_a_result_with_its_reason(bench: Bench, data: Path
     assert "Traceback" not in out + err
 
 
+def test_a_stopped_run_goes_on_by_itself_unless_told_otherwise(bench: Bench) -> None:
+    with bench.running() as child:
+        read_until(child, "round 2 ")
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=60)
+    (stopped,) = bench.runs()
+
+    _, err = bench.run()
+
+    assert f"going on with run {stopped.name}" in err
+    assert bench.runs() == [stopped]
+    _, err = bench.run("--rounds", "1")
+    assert "going on" not in err
+    assert len(bench.runs()) == 2
+
+
+def test_a_run_may_be_given_more_rounds(bench: Bench) -> None:
+    bench.run("--rounds", "1")
+    (folder,) = bench.runs()
+
+    bench.run("--resume", "last", "--rounds", "3")
+
+    (result,) = bench.results(folder, "tmpfs_*.json")
+    assert [trial["round"] for trial in result["trials"]] == [1, 2, 3]
+    assert result["params"]["rounds"] == 3
+
+
+def test_shards_hold_disjoint_units_and_are_gathered_into_one_run(bench: Bench, tmp_path: Path) -> None:
+    one, other = (home_with(tmp_path / name, (bench.home.folder / ".cache").resolve()) for name in "ab")
+    for number, part in enumerate((one, other), 1):
+        part.run("--rounds", "3", "--run-id", "both", "--shard", f"{number}/2")
+    assert [round_ for _, round_ in one.trials(one.home.runs / "both")] == [1, 3]
+    assert [round_ for _, round_ in other.trials(other.home.runs / "both")] == [2]
+
+    out, _ = bench.call("gather", "both", *(str(part.home.runs / "both") for part in (one, other)))
+
+    assert "3 of 3" in out
+    (result,) = bench.results(bench.home.runs / "both", "tmpfs_*.json")
+    assert [(trial["run_id"], trial["round"]) for trial in result["trials"]] == [
+        ("both", 1),
+        ("both", 2),
+        ("both", 3),
+    ]
+    again, _ = bench.call("gather", "both", str(one.home.runs / "both"))
+    assert again.startswith("0 units")
+    unit = next((one.home.runs / "both" / "units").glob("*-r1.json"))
+    unit.write_text(unit.read_text().replace('"noisy": false', '"noisy": true'))
+    _, err = bench.call("gather", "both", str(one.home.runs / "both"), code=2)
+    assert "measured twice" in err
+
+
+def test_a_run_that_goes_on_elsewhere_is_left_alone(bench: Bench) -> None:
+    with bench.running("--run-id", "mine") as child:
+        read_until(child, "round 1 ")
+
+        _, err = bench.run("--run-id", "mine", code=2)
+
+        assert "going on in another process" in err
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=60)
+    assert bench.left() == []
+
+
+def test_a_trial_joins_its_control_group_and_says_what_it_used(bench: Bench) -> None:
+    bench.suite.write_text(SUITE + 'memory_limit = "512MiB"\n')
+
+    bench.run("--rounds", "1")
+
+    (unit,) = [json.loads(path.read_text()) for path in bench.runs()[0].glob("units/*.json")]
+    (outcome,) = unit["outcomes"]
+    assert outcome["overhead_s"] > 0
+    group = outcome["cgroup"]
+    if group is None:
+        pytest.skip("root is needed: this machine permits no control group")
+    assert group["memory_peak_bytes"] > 1 << 20
+    assert group["memory_limit_bytes"] >= 512 << 20
+    assert bench.left() == []
+
+
+@pytest.mark.root
+def test_a_trial_over_its_memory_limit_fails_with_that_reason(bench: Bench) -> None:
+    bench.suite.write_text(SUITE + 'memory_limit = "8MiB"\n')
+
+    bench.run("--rounds", "1", code=1)
+
+    (result,) = bench.results(bench.runs()[0], "tmpfs_*.json")
+    if "memory" not in result["reason"]:
+        pytest.skip("root is needed: this machine permits no memory limit")
+    assert "out of memory at the limit of" in result["reason"]
+    assert bench.left() == []
+
+
 def test_a_dry_run_touches_nothing(bench: Bench) -> None:
     before = sorted(bench.home.folder.rglob("*"))
 
@@ -208,6 +236,15 @@ def test_a_dry_run_touches_nothing(bench: Bench) -> None:
         (("run", "nothing"), "no suite 'nothing'"),
         (("run", "fuse", "--resume", "never"), "no run 'never'"),
         (("run", "fuse", "--s3", "moto"), "unknown S3 'moto'"),
+        (("run", "fuse", "--profile", "typo"), "unknown network 'typo'"),
+        (("run", "fuse", "--only", "typo"), "no case is called 'typo'"),
+        (("run", "fuse", "--shard", "1/2"), "needs --run-id"),
+        (("run", "fuse", "--shard", "3/2", "--run-id", "x"), "'3/2' is not i/n"),
+        (("run", "fuse", "--run-id", "../x"), "no name for a run"),
+        (("run", "fuse", "--jobs", "pbs"), "--jobs 'pbs'"),
+        (("run", "fuse", "--resume", "a", "--fresh"), "exclude each other"),
+        (("gather", "mine", "/nowhere"), "holds no run"),
+        (("doctor", "--suite", "nothing"), "no suite 'nothing'"),
         (("publish", "never"), "no run 'never'"),
     ],
 )
@@ -236,7 +273,7 @@ def test_a_wrong_request_is_one_line_and_exit_2(
 def test_pond_runs_beside_tmpfs_cold_with_requests_and_warm_without(bench: Bench) -> None:
     bench.run("--rounds", "1", "--config", "19GiB", "--profile", "none")
 
-    frame = load_results("tiny", bench.home, "last")
+    frame = load_results("small", bench.home, "last")
     assert set(frame["system"]) == {"pond", "tmpfs"}
     assert set(frame["verdict"]) == {"ok"}
     assert samples(frame, "pond", "cold", "s3.get")[0] > 0

@@ -41,7 +41,7 @@ def write(folder: Path, text: str) -> str:
 def test_every_shipped_suite_can_be_read() -> None:
     suites = {name: load_suite(name) for name in suite_names()}
 
-    assert {"fuse", "quick"} <= suites.keys()
+    assert {"fuse", "fuse-peers", "quick", "tiny"} <= suites.keys()
     assert suites["fuse"].scale == Fraction(1, 32)
     assert suites["fuse"].repeats == 3
     assert (suites["fuse"].rules.judged_scale, suites["fuse"].rules.judged_repeats) == (Fraction(1, 16), 7)
@@ -75,6 +75,11 @@ def test_a_suite_says_what_its_file_says(tmp_path: Path) -> None:
         ("workers = 2", "wrokers = 2", 18, "wrokers"),
         ("minimum_repeats = 3", 'minimum_repeats = "3"', 21, "minimum_repeats"),
         ("schema = 1", "schema = 9", 1, "schema"),
+        ('configs = ["2GiB"]', 'configs = ["2GiB"]\nrounds = 0', 15, "rounds"),
+        ('configs = ["2GiB"]', 'configs = ["2GiB"]\nprofiles = "aws"', 15, "profiles"),
+        ('configs = ["2GiB"]', 'configs = ["2GiB"]\nprofile = ["aws"]', 15, "profile"),
+        ('name = "pond"', 'name = "*"', 14, "configs"),
+        ("minimum_repeats = 3", 'memory_limit = "4GB"', 21, "memory_limit"),
     ],
 )
 def test_an_error_names_file_line_and_key(tmp_path: Path, old: str, new: str, line: int, key: str) -> None:
@@ -87,13 +92,23 @@ def test_an_error_names_file_line_and_key(tmp_path: Path, old: str, new: str, li
     assert repr(key) in str(caught.value)
 
 
+def test_a_system_may_have_networks_and_rounds_of_its_own_and_a_run_a_memory_limit(tmp_path: Path) -> None:
+    more = 'configs = ["2GiB"]\nprofiles = ["aws", "none"]\nrounds = 3'
+    text = GOOD.replace('configs = ["2GiB"]', more) + 'memory_limit = "512MiB"\n'
+
+    suite = load_suite(write(tmp_path, text))
+
+    assert [(spec.profiles, spec.rounds) for spec in suite.systems] == [((), None), (("aws", "none"), 3)]
+    assert suite.rules.memory_limit_bytes == 512 << 20
+
+
 def test_broken_toml_is_one_line_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match=r"mine\.toml: .*line 4"):
         load_suite(write(tmp_path, GOOD.replace("repeats = 2", "repeats = ")))
 
 
 def test_an_unknown_suite_lists_those_there_are() -> None:
-    with pytest.raises(SuiteError, match="fuse, quick"):
+    with pytest.raises(SuiteError, match="fuse, fuse-peers, quick"):
         load_suite("nothing")
 
 

@@ -7,30 +7,27 @@ from typing import Final
 
 from harness.errors import UsageError
 from harness.systems.fuse._protocol import FuseSystem, Layout, SystemContext
+from harness.systems.fuse.geesefs import GeeseFS
 from harness.systems.fuse.mountpoint import Mountpoint
+from harness.systems.fuse.null import NullFuse
 from harness.systems.fuse.pond import Pond
 from harness.systems.fuse.pond_blind import PondBlind
+from harness.systems.fuse.rclone import Rclone
+from harness.systems.fuse.s3fs import S3fs
 from harness.systems.fuse.tmpfs import Tmpfs
 
 __all__ = ["CEILING", "CONFIGS", "SYSTEMS", "FuseSystem", "Layout", "SystemContext", "chosen_configs"]
 
+# One line a system; its folder says the rest (docs/add-a-system.md).
 SYSTEMS: Final[Mapping[str, type[FuseSystem]]] = {
-    system.name: system for system in (Pond, PondBlind, Mountpoint, Tmpfs)
+    system.name: system for system in (Pond, PondBlind, Mountpoint, Rclone, S3fs, GeeseFS, NullFuse, Tmpfs)
 }
 
 CEILING: Final = ("tmpfs", "files")
 
 # What CONFIG= takes -> (system, config).
 CONFIGS: Final[Mapping[str, tuple[str, str]]] = {
-    "2GiB": ("pond", "2GiB"),
-    "19GiB": ("pond", "19GiB"),
-    "mountpoint": ("mountpoint", "disk"),
-    "mountpoint-nocache": ("mountpoint", "nocache"),
-    "tmpfs": CEILING,
-    "pond-blind": ("pond-blind", "2GiB"),
-    "2GiB+pagecache": ("pond", "2GiB+pagecache"),
-    "19GiB+pagecache": ("pond", "19GiB+pagecache"),
-    "19GiB+libfuse": ("pond", "19GiB+libfuse"),
+    name: (system.name, config) for system in SYSTEMS.values() for name, config in system.configs.items()
 }
 
 

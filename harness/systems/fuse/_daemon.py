@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,10 +29,17 @@ def _tail(path: Path) -> str:
 
 
 class MountDaemon:
-    """One foreground mount command and its mount point."""
+    """One foreground mount command and its mount point; `environment` is added to this process's."""
 
-    def __init__(self, command: Sequence[str], folder: Path, work: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        work: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._command = list(command)
+        self._environment = {**os.environ, **(environment or {})}
         self._folder = folder
         self._work = work
         self._log = work / "daemon.log"
@@ -57,7 +65,9 @@ class MountDaemon:
         if helper := shutil.which("setpriv"):  # the daemon ends with the process that mounted it
             command = [helper, "--pdeathsig", "TERM", "--", *command]
         with self._log.open("ab") as log:
-            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
+            )
         self._ticks = start_ticks(self._child.pid)
         note_process(self._work, self._child.pid)
         deadline = time.monotonic() + _MOUNT_TIMEOUT_S

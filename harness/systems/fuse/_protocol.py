@@ -35,6 +35,8 @@ class FuseSystem(Protocol):
     """What must lie in S3 before: nothing, a pond version, or one object per file."""
     ceiling: ClassVar[bool]
     """Whether this is a ceiling (no network, no cache of its own) and not a system to be judged."""
+    configs: ClassVar[Mapping[str, str]]
+    """The names that ``CONFIG=`` takes for this system, and the config that each stands for."""
 
     def __init__(self, context: SystemContext) -> None: ...
 

@@ -1,135 +1,107 @@
-"""Mountpoint for Amazon S3 (``mount-s3``), the system that the published table compares with."""
+"""Mountpoint for Amazon S3, the system that the published table compares with.
+
+Where AWS's ``mount-s3`` cannot be had, a launcher of this repository's own runs the same library, the published crate
+``mountpoint-s3-fs``, with the same flags (``peers/mountpoint-launcher``, built by ``make peers``). A row's version and
+command line say which of the two it was.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
-import shutil
-import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
-from urllib.parse import urlsplit
 
-from harness.errors import TrialFailed
-from harness.kernelcache import Proof
-from harness.systems.fuse._daemon import MountDaemon
-from harness.systems.fuse._protocol import FuseSystem, Layout, SystemContext
+from harness.systems.fuse._objects import GIB, Medium, ObjectMount, Place
+from harness.systems.fuse._programs import find_program, said_by, version_in
+from harness.systems.fuse._protocol import SystemContext
 
-__all__ = ["Mountpoint"]
+__all__ = ["LAUNCHER", "Mountpoint", "MountpointConfig"]
 
-GIB: Final = 1 << 30
-
-
-def _binary() -> str | None:
-    return os.environ.get("MOUNT_S3") or shutil.which("mount-s3")
+LAUNCHER: Final = "mountpoint-launcher"
+_LIBRARY: Final = "mountpoint-s3-fs"
 
 
-class Mountpoint(FuseSystem):
-    """One object per file; ``disk`` caches on disk, as large as the largest pond row, ``nocache`` not at all."""
+@dataclass(frozen=True, slots=True)
+class MountpointConfig:
+    """Where it caches and how much at full size; tuned means metadata that never expires, as immutable data allows."""
+
+    cache_medium: Medium | None = None
+    cache_bytes: int | None = None
+    tuned: bool = False
+
+
+_CACHES: Final[Mapping[str, tuple[Medium | None, int | None]]] = {
+    "disk": ("disk", 19 * GIB),
+    "disk-2GiB": ("disk", 2 * GIB),
+    "memory": ("memory", 19 * GIB),
+    "nocache": (None, None),
+}
+_CONFIGS: Final[Mapping[str, MountpointConfig]] = {
+    f"{name}{suffix}": MountpointConfig(medium, size, tuned)
+    for name, (medium, size) in _CACHES.items()
+    for suffix, tuned in (("", False), ("+tuned", True))
+}
+
+
+class Mountpoint(ObjectMount):
+    """One object per file; a cache is as large as one of pond's, or there is none."""
 
     name: ClassVar[str] = "mountpoint"
-    layout: ClassVar[Layout] = "objects"
-    ceiling: ClassVar[bool] = False
+    program: ClassVar[str] = "mount-s3"
+    variable: ClassVar[str | None] = "MOUNT_S3"
+    how: ClassVar[str] = (
+        "install mount-s3 (https://github.com/awslabs/mountpoint-s3, doc/INSTALL.md), set MOUNT_S3=path, "
+        "or build the launcher: make peers PEERS=mountpoint"
+    )
+    configs: ClassVar[Mapping[str, str]] = {
+        "mountpoint": "disk",
+        "mountpoint-tuned": "disk+tuned",
+        "mountpoint-2GiB": "disk-2GiB",
+        "mountpoint-2GiB-tuned": "disk-2GiB+tuned",
+        "mountpoint-memory": "memory",
+        "mountpoint-memory-tuned": "memory+tuned",
+        "mountpoint-nocache": "nocache",
+        "mountpoint-nocache-tuned": "nocache+tuned",
+    }
 
     def __init__(self, context: SystemContext) -> None:
-        self._context = context
-        self._folder = context.work / "mount"
-        self._cache = context.work / "cache"
-        self._daemon: MountDaemon | None = None
+        super().__init__(context)
+        self._config = _CONFIGS[context.config]
 
     @classmethod
-    def how_to_get(cls) -> str | None:
-        """Return None when ``mount-s3`` can be found."""
-        binary = _binary()
-        if binary and Path(binary).exists():
-            return None
-        return (
-            "install mount-s3 (https://github.com/awslabs/mountpoint-s3, doc/INSTALL.md) or set MOUNT_S3=path"
-        )
+    def find(cls) -> Path | None:
+        """Return what MOUNT_S3 names, else AWS's program, else the launcher."""
+        return find_program(cls.program, cls.variable) or find_program(LAUNCHER, cls.variable)
 
     @classmethod
     def version(cls) -> str:
-        """Return what ``mount-s3 --version`` says."""
-        done = subprocess.run(
-            [str(_binary()), "--version"], capture_output=True, text=True, check=False, timeout=30
-        )
-        match = re.search(r"\d+\.\d+[\w.+-]*", done.stdout + done.stderr)
-        return match[0] if match else "unknown"
-
-    @classmethod
-    def digest(cls) -> str:
-        """Return the digest of the binary."""
-        return hashlib.sha256(Path(str(_binary())).read_bytes()).hexdigest()
+        """Return the version, and whose program it is."""
+        said = said_by(cls.installed(), "--version")
+        _, launched, library = said.partition(_LIBRARY)
+        if launched:
+            return f"{version_in(library)} ({_LIBRARY}, our launcher)"
+        return f"{version_in(said)} (mount-s3)"
 
     @property
-    def pid(self) -> int | None:
-        """The daemon's pid."""
-        return self._daemon.pid if self._daemon else None
+    def cache_medium(self) -> Medium | None:
+        """Where the config puts the cache."""
+        return self._config.cache_medium
 
     @property
     def cache_bytes(self) -> int | None:
-        """The disk cache's limit."""
-        return int(19 * GIB * self._context.scale) if self._context.config == "disk" else None
+        """The cache's limit, shrunk like the data, in the whole MiB that the flag takes."""
+        full = self._config.cache_bytes
+        return None if full is None else max(1, int(full * self._context.scale) >> 20) << 20
 
-    @property
-    def page_cache(self) -> bool:
-        """Whether the row leaves data in the page cache: Mountpoint cannot be told not to."""
-        return True
-
-    @property
-    def warm_pages(self) -> bool:
-        """Whether a warm epoch finds the pages of the cold one."""
-        return False
-
-    @property
-    def argv(self) -> list[str]:
-        """The mount command with placeholders."""
-        cache = ["--cache", "FOLDER", *self._limit()] if self.cache_bytes else []
-        return ["mount-s3", "BUCKET", "MOUNTPOINT", "--prefix", "PREFIX", *self._options(), *cache]
-
-    def _limit(self) -> list[str]:
-        return ["--max-cache-size", str(max(1, int(self.cache_bytes or 0) >> 20))]
-
-    @staticmethod
-    def _options() -> list[str]:
-        return ["--read-only", "--foreground", "--no-log"]
-
-    def prepare(self) -> None:
-        """Check that there are objects to mount, and make the cache's folder."""
-        if self._context.s3_url is None:
-            raise TrialFailed("mountpoint has no objects to mount")
-        self._cache.mkdir(parents=True, exist_ok=True)
-
-    def mount(self) -> Path:
-        """Mount in the foreground of a child process."""
-        url = urlsplit(str(self._context.s3_url))
-        command = [str(_binary()), url.netloc, str(self._folder), "--prefix", url.path.strip("/") + "/"]
-        command += self._options()
-        if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
-            command += ["--endpoint-url", endpoint, "--force-path-style"]
+    def command(self, place: Place) -> list[str]:
+        """Return the mount command."""
+        command = [place.program, place.bucket, place.folder, "--prefix", place.prefix]
+        command += ["--read-only", "--foreground", "--no-log"]
+        if place.endpoint:
+            command += ["--endpoint-url", place.endpoint, "--force-path-style"]
         if self.cache_bytes:
-            command += ["--cache", str(self._cache), *self._limit()]
-        self._daemon = MountDaemon(command, self._folder, self._context.work)
-        self._daemon.start()
-        return self._folder
-
-    def reset(self, layer: str) -> Proof:
-        """Say what a fresh daemon with a fresh folder holds."""
-        if layer == "memory":
-            return Proof(reset=True, proof="daemon started for this trial")
-        held = sum(path.stat().st_size for path in self._cache.rglob("*") if path.is_file())
-        return Proof(reset=held == 0, proof=f"cache folder made for this trial holds {held} bytes")
-
-    def stats(self) -> Mapping[str, float]:
-        """Return the bytes of the cache's folder."""
-        held = sum(path.stat().st_size for path in self._cache.rglob("*") if path.is_file())
-        return {"cache_bytes": float(held)} if self.cache_bytes else {}
-
-    def unmount(self) -> None:
-        """End the daemon, which unmounts, and drop its cache."""
-        if self._daemon:
-            self._daemon.stop()
-            self._daemon = None
-        shutil.rmtree(self._cache, ignore_errors=True)
+            command += ["--cache", place.cache, "--max-cache-size", str(self.cache_bytes >> 20)]
+        if self._config.tuned:
+            command += ["--metadata-ttl", "indefinite"]
+        return command

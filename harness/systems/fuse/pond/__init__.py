@@ -61,6 +61,13 @@ class Pond(FuseSystem):
     name: ClassVar[str] = "pond"
     layout: ClassVar[Layout] = "pond"
     ceiling: ClassVar[bool] = False
+    configs: ClassVar[Mapping[str, str]] = {
+        "2GiB": "2GiB",
+        "19GiB": "19GiB",
+        "2GiB+pagecache": "2GiB+pagecache",
+        "19GiB+pagecache": "19GiB+pagecache",
+        "19GiB+libfuse": "19GiB+libfuse",
+    }
     prefetch: ClassVar[str] = "auto"
 
     def __init__(self, context: SystemContext) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from harness.systems.fuse.pond import Pond
@@ -13,4 +14,5 @@ class PondBlind(Pond):
     """Nothing uses this by default; a measurement that cannot tell it from pond proves nothing."""
 
     name: ClassVar[str] = "pond-blind"
+    configs: ClassVar[Mapping[str, str]] = {"pond-blind": "2GiB"}
     prefetch: ClassVar[str] = "blind"

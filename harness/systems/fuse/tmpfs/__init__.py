@@ -25,6 +25,7 @@ class Tmpfs(FuseSystem):
     name: ClassVar[str] = "tmpfs"
     layout: ClassVar[Layout] = "none"
     ceiling: ClassVar[bool] = True
+    configs: ClassVar[Mapping[str, str]] = {"tmpfs": "files"}
 
     def __init__(self, context: SystemContext) -> None:
         self._context = context

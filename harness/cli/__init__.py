@@ -1,0 +1,53 @@
+"""The command line: ``harness run fuse --config 19GiB``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Final
+
+import typer
+
+from harness.cli._compare import compare
+from harness.cli._machine import doctor, overhead, scaling
+from harness.cli._results import gather, publish, readme, show
+from harness.cli._run import INTERRUPTED, plan, run_suite
+from harness.dataset.cli import app as dataset_app
+from harness.errors import HarnessError
+from harness.s3.cli import app as s3_app
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]},
+    help="Plan, run, measure, judge and report the benchmarks of this repository.",
+)  # fmt: skip
+
+# Verb -> what it does, and an example of it.
+_VERBS: Final[dict[str, tuple[Callable[..., None], str]]] = {
+    "run": (run_suite, "harness run fuse --config 19GiB --rounds 3 --access random"),
+    "plan": (plan, "harness plan fuse --judged"),
+    "show": (show, "harness show --suite fuse --run last --json"),
+    "compare": (compare, "harness compare pond/19GiB mountpoint/nocache"),
+    "gather": (gather, "harness gather my-run /mnt/other/results/local/my-run"),
+    "publish": (publish, "harness publish last"),
+    "readme": (readme, "harness readme --check"),
+    "doctor": (doctor, "harness doctor --suite fuse-peers"),
+    "scaling": (scaling, "harness scaling --repeats 3"),
+    "overhead": (overhead, "harness overhead --trials 5"),
+}
+for _name, (_verb, _example) in _VERBS.items():
+    app.command(_name, epilog=f"Example: {_example}")(_verb)
+app.add_typer(dataset_app, name="dataset")
+app.add_typer(s3_app, name="s3")
+
+
+def main() -> None:
+    """Run the command line: 2 for bad usage, 1 for failure, one line on stderr."""
+    try:
+        app(prog_name="harness")
+    except HarnessError as error:
+        typer.echo(f"harness: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

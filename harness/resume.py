@@ -1,0 +1,47 @@
+"""Which stopped run a request goes on with: the newest one of the same plan, code, systems and machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from harness.ground import harness_digest, systems_here
+from harness.home import Home
+from harness.machine import commit_of, machine_facts, machine_id
+from harness.plan import Plan
+from harness.runs import RunFolder, all_runs
+
+__all__ = ["stopped_run"]
+
+
+def stopped_run(plan: Plan, home: Home) -> RunFolder | None:
+    """Return the newest run that was stopped before it was complete, and that this request could have begun."""
+    candidates = [run for run in reversed(all_runs(home)) if not run.complete() and not run.goes_on()]
+    if not candidates:
+        return None
+    machine, commit = machine_facts(), commit_of(home.folder)
+    wanted = {
+        "suite": plan.suite.name,
+        "options": json.loads(json.dumps(plan.options.as_json())),
+        "loader": plan.loader,
+        "rounds": plan.rounds,
+        "groups": plan.groups,
+        "machine_id": machine_id(machine),
+        "commit": commit.id,
+        "harness_digest": harness_digest(),
+    }
+    systems = systems_here(list(dict.fromkeys(case.system for case in plan.cases)))
+    cases = {case.id: systems[case.system] for case in plan.cases}
+    for run in candidates:
+        facts = run.facts()
+        if any(facts.get(key) != value for key, value in wanted.items()):
+            continue
+        if _systems_of(facts) == cases:
+            return run
+    return None
+
+
+def _systems_of(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    names = ("missing", "ceiling", "version", "digest")
+    return {case["id"]: {name: case[name] for name in names} for case in facts["cases"]}
