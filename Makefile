@@ -21,7 +21,7 @@ bench = PYTHON='$(PYTHON)' VENV='$(VENV)' tools/bench.sh '$(PY)' $(1) $(2) $(RUN
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup peers test test-slow lint format ci bench bench-fuse bench-fuse-peers bench-tiny bench-scaling bench-overhead plan readme readme-check lock s3 dataset doctor clean
+.PHONY: help setup peers test test-slow lint format ci bench bench-fuse bench-fuse-peers bench-tiny bench-pod-micro bench-scaling bench-overhead plan readme readme-check lock s3 dataset doctor clean
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | sed 's/|/\t/' | expand -t 22
@@ -33,8 +33,9 @@ setup: ## Install what is needed: system packages (by apt), then Python ones int
 peers: ## Get what pond is compared with: Mountpoint, s3fs, GeeseFS (builds them; nothing else needs them): PEERS
 	@PYTHON='$(PYTHON)' tools/peers.sh $(PEERS)
 
-test: setup ## Run the tests (the slow ones by `make test-slow`)
-	$(PY) -m pytest -m 'not slow' $(ARGS)
+test: setup ## Run the tests (the slow ones by `make test-slow`); pod's by themselves: Dask changes how its process pickles
+	$(PY) -m pytest -m 'not slow' --ignore tests/pod $(ARGS)
+	$(PY) -m pytest -m 'not slow' tests/pod $(ARGS)
 
 test-slow: setup ## Run the slow tests
 	$(PY) -m pytest -m slow $(ARGS)
@@ -69,6 +70,10 @@ plan: setup ## List a suite's cases: results, time, bytes, requests' price: SUIT
 
 bench-overhead: setup ## Measure what the harness adds to a trial (half a minute)
 	$(HARNESS) overhead
+
+bench-pod-micro: $(if $(DRY),,setup) ## Measure pod against pickle and dill (about 40 minutes): ONLY=lists,names ROUNDS=7
+	$(HARNESS) pod-micro $(call flag,ONLY,--only) $(call flag,SYSTEMS,--systems) $(call flag,ROUNDS,--rounds) \
+	  $(call flag,SCALE,--scale) $(if $(DRY),--dry-run)
 
 bench-scaling: $(if $(DRY),,setup) ## Measure how pond grows with the number of files (about 10 minutes)
 	$(if $(DRY),@echo "would run: $(HARNESS) scaling",$(HARNESS) scaling)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from harness import podmicro
 from harness.durable import write_text
 from harness.errors import HarnessError
 from harness.formats import (
@@ -171,11 +172,14 @@ def _with_results(home: Home) -> tuple[str, str]:
         now = home.readme.read_text()
     except FileNotFoundError:
         raise HarnessError(f"there is no {home.readme.name} to write into") from None
-    before, begin, rest = now.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise HarnessError(f"{home.readme.name} has no markers: {BEGIN} and {END}")
-    return now, before + render(home) + after
+    then = now
+    for first, last, text in ((BEGIN, END, render), (podmicro.BEGIN, podmicro.END, podmicro.render)):
+        before, begin, rest = then.partition(first)
+        _, end, after = rest.partition(last)
+        if not begin or not end:
+            raise HarnessError(f"{home.readme.name} has no markers: {first} and {last}")
+        then = before + text(home) + after
+    return now, then
 
 
 def write_readme(home: Home) -> bool:

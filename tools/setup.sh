@@ -35,7 +35,7 @@ pip_install() {
 
 stamp_path() { "$environment_python" -c 'import sys; print(sys.prefix + "/.pond-pod-bench-setup")'; }
 
-wanted_stamp() { { printf '%s\n' "$PWD"; cat requirements.lock pyproject.toml; } | cksum; }
+wanted_stamp() { { printf '%s\n' "$PWD"; cat requirements.lock pyproject.toml hatch_build.py impl/pod/kernel/*.[ch]; } | cksum; }
 
 install_python_packages() {
   local stamp wanted

@@ -16,6 +16,8 @@ Variables of bench, bench-fuse, bench-fuse-peers and plan:
   JOBS       groups at once, dask://HOST:PORT, or slurm
   DRY_RUN=1  say what would run, and touch nothing
   SUITE      which suite `make plan` lists (fuse)
+Variables of bench-pod-micro:
+  ONLY       which sessions, by comma             SYSTEMS    which of pod, pod-python, pickle, dill
 Variables of setup:
   PYTHON     the interpreter; one inside an environment is used as it is
   VENV       the environment to use or make (.venv)

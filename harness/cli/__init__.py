@@ -14,6 +14,7 @@ from harness.cli._results import gather, publish, readme, show
 from harness.cli._run import INTERRUPTED, plan, run_suite
 from harness.dataset.cli import app as dataset_app
 from harness.errors import HarnessError
+from harness.podmicro.cli import pod_micro
 from harness.s3.cli import app as s3_app
 
 __all__ = ["app", "main"]
@@ -29,6 +30,7 @@ _VERBS: Final[dict[str, tuple[Callable[..., None], str]]] = {
     "plan": (plan, "harness plan fuse --judged"),
     "show": (show, "harness show --suite fuse --run last --json"),
     "compare": (compare, "harness compare pond/19GiB mountpoint/nocache"),
+    "pod-micro": (pod_micro, "harness pod-micro --only lists,names --rounds 3"),
     "gather": (gather, "harness gather my-run /mnt/other/results/local/my-run"),
     "publish": (publish, "harness publish last"),
     "readme": (readme, "harness readme --check"),

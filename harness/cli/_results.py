@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from harness import podmicro
 from harness.home import find_home
 from harness.results import load_cases
 from harness.runs import open_run
@@ -29,6 +31,9 @@ def show(
     from harness.summary import as_flat, rows_of
 
     cases = load_cases(suite, find_home(), run)
+    if suite == podmicro.SUITE:
+        _show_pod_micro(cases, as_json=as_json)
+        return
     if as_json:
         typer.echo(json.dumps([as_flat(row) for row in rows_of(cases)], indent=1))
         return
@@ -37,8 +42,15 @@ def show(
     print_table(cases, _console())
 
 
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "150")))
+def _show_pod_micro(cases: Sequence[dict[str, object]], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([podmicro.as_flat(row) for row in podmicro.rows_of(cases)], indent=1))
+    else:
+        podmicro.print_table(cases, _console(220))
+
+
+def _console(columns: int = 150) -> Console:
+    return Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", str(columns))))
 
 
 def gather(

@@ -1,7 +1,89 @@
-"""pod: versions of Python variables. This release holds the package's name and error root; the store comes later."""
+"""pod: versions of Python variables that are small, fast, shared right and never lost.
+
+::
+
+    import pod
+
+    ns = pod.new_managed_namespace()      # a dict that knows which of its names were touched
+    exec("a = [1]; b = [a]", ns)
+    t = pod.save(ns)                      # the version's number (tid), and a report
+    exec("a.append(2)", ns)
+    old = pod.load(t)                     # a managed namespace again: old["b"][0] is old["a"]
+
+The default store is the folder `POD_DIR`, or `.pod` of the working directory; `pod.open(path)` opens any other.
+See `pod.store` for what a store can do, and docs/pod-semantics.md for what is promised.
+
+::
+
+    new_managed_namespace(initial=None) -> Namespace
+    save(ns, **options) -> SaveReport               in the default store; options as for Store.save
+    save_async(ns, **options) -> SaveFuture
+    load(tid, names=None) -> Namespace              tid: number, tag, branch or SaveFuture
+    open(path=None, *, create=True, key=None, io=OS, podding=None, tracking=None, timeout_s=60.0) -> Store
+    default_path() -> Path
+    in_kernel() -> bool                             False: the compiled kernel is missing, the pure-Python one runs
+"""
 
 from __future__ import annotations
 
-from pod.errors import PodError
+from pod.errors import (
+    CannotLoad,
+    Corrupt,
+    InvalidArgument,
+    NoSuchVersion,
+    NotAStore,
+    PodError,
+    StoreBusy,
+    StoreClosed,
+    StoreFull,
+    StoreReadOnly,
+    StoreUnavailable,
+    Untrusted,
+)
+from pod.kernel import in_kernel
+from pod.store import (
+    Change,
+    Diff,
+    Namespace,
+    SaveFuture,
+    SaveReport,
+    Store,
+    Unsaved,
+    Version,
+    default_path,
+    load,
+    new_managed_namespace,
+    open,
+    save,
+    save_async,
+)
 
-__all__ = ["PodError"]
+__all__ = [
+    "CannotLoad",
+    "Change",
+    "Corrupt",
+    "Diff",
+    "InvalidArgument",
+    "Namespace",
+    "NoSuchVersion",
+    "NotAStore",
+    "PodError",
+    "SaveFuture",
+    "SaveReport",
+    "Store",
+    "StoreBusy",
+    "StoreClosed",
+    "StoreFull",
+    "StoreReadOnly",
+    "StoreUnavailable",
+    "Unsaved",
+    "Untrusted",
+    "Version",
+    "default_path",
+    "in_kernel",
+    "load",
+    "new_managed_namespace",
+    "open",
+    "save",
+    "save_async",
+]

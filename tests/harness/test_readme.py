@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import podmicro
 from harness.durable import write_json
 from harness.errors import HarnessError
 from harness.home import Home
@@ -21,7 +22,8 @@ def home(tmp_path: Path) -> Home:
     home = Home(tmp_path)
     home.published.mkdir(parents=True)
     (home.published / "pond_readme.csv").write_text(SEED)
-    home.readme.write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nAfter.\n")
+    pod = f"{podmicro.BEGIN}\n{podmicro.END}\n"
+    home.readme.write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\n{pod}\nAfter.\n")
     return home
 
 

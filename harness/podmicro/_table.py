@@ -1,0 +1,159 @@
+"""The suite's table: on the terminal after a run, and in README."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from harness.home import Home
+from harness.podmicro._results import SUITE, Held, Row, rows_of
+from harness.results import load_cases
+from harness.statistics import Estimate
+
+__all__ = ["BEGIN", "END", "print_table", "render"]
+
+BEGIN: Final = f"<!-- results:{SUITE} begin -->"
+END: Final = f"<!-- results:{SUITE} end -->"
+NOTHING: Final = "–"
+_HEAD: Final = (
+    "Session",
+    "What",
+    "pod",
+    "x pickle",
+    "x pickle, no kernel",
+    "x dill",
+    "Written",
+    "Bound",
+    "Measured",
+    "n",
+    "Label",
+)
+_LEFT: Final = 2
+
+
+def _seconds(value: Estimate | None) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value.median * 1000:,.1f} ms" if value.median < 1 else f"{value.median:.2f} s"
+
+
+def _ratio(value: Estimate | None) -> str:
+    if value is None:
+        return NOTHING
+    spread = (
+        f" [{value.low:.2f}, {value.high:.2f}]" if value.low is not None and value.high is not None else ""
+    )
+    return f"{value.median:.2f}{spread}"
+
+
+def _written(row: Row) -> str:
+    size = row.stored_bytes
+    if size is None:
+        return NOTHING
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024 or unit == "MiB":
+            break
+        size /= 1024
+    return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+
+
+def _measured(held: Held) -> str:
+    value, unit = held.value.median, held.bound.unit
+    if unit == "s":
+        text = f"{value * 1000:,.2f} ms"
+    elif unit == "B":
+        text = f"{value / 1024:,.1f} KiB"
+    else:
+        text = f"{value:.3f}"
+    return text if held.holds else f"**{text}: missed**"
+
+
+def _lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """Return one line for each thing that was measured of pod; the other systems stand in its columns."""
+    by_place = {(row.case["workload"], row.what, row.case["system"]): row for row in rows}
+    lines: list[tuple[str, ...]] = []
+    for (workload, what, system), row in by_place.items():
+        if system != "pod" or not row.shown:
+            continue
+        python, dill = by_place.get((workload, what, "pod-python")), by_place.get((workload, what, "dill"))
+        label = row.case["label"]
+        if row.case["label_reasons"]:
+            label += f" ({'; '.join(row.case['label_reasons'])})"
+        lines.append(
+            (
+                row.case["about"],
+                what,
+                _seconds(row.seconds),
+                _ratio(row.ratio),
+                _ratio(python.ratio) if python and python.shown else NOTHING,
+                _against(row, dill),
+                _written(row),
+                "; ".join(held.bound.text for held in row.held) or NOTHING,
+                "; ".join(map(_measured, row.held)) or NOTHING,
+                str(row.seconds.n if row.seconds else 0),
+                label,
+            )
+        )
+    return lines
+
+
+def _against(row: Row, other: Row | None) -> str:
+    """Return pod's time over another's, by the medians of their ratios to pickle."""
+    if other is None or not other.shown or row.ratio is None or other.ratio is None:
+        return NOTHING
+    return f"{row.ratio.median / other.ratio.median:.2f}"
+
+
+def print_table(cases: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print the results of a run, and what is wrong with them."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for place, name in enumerate(_HEAD):
+        table.add_column(name, justify="left" if place < _LEFT else "right")
+    for line in _lines(rows_of(cases)):
+        table.add_row(*(cell.replace("**", "") for cell in line[:-1]), line[-1].partition(" ")[0])
+    console.print(table)
+    for reason in sorted({reason for case in cases for reason in case["label_reasons"] if case["trials"]}):
+        console.print(f"a reservation: {reason}", highlight=False, markup=False, soft_wrap=True)
+    for case in cases:
+        if case["status"] != "ok" or case["label"] == "INVALID":
+            reasons = "; ".join(case["label_reasons"])
+            console.print(
+                f"{case['id']}: {case['label']}: {reasons}", highlight=False, markup=False, soft_wrap=True
+            )
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> list[str]:
+    rule = [":--" if place < _LEFT else "--:" for place in range(len(_HEAD))]
+    return [f"| {' | '.join(cells)} |" for cells in (_HEAD, rule, *lines)]
+
+
+def _caption(case: Mapping[str, Any]) -> str:
+    machine = case["machine"]
+    commit = case["commit"][:12] + (" with changes" if case["dirty"] else "")
+    return (
+        f"Scale {case['scale']:g}; {machine['cores']} cores ({machine['cpu_model']}), {machine['memory_gib']} GiB, "
+        f"Linux {machine['kernel']}, CPython {machine['python']}, machine `{case['machine_id']}`; commit {commit}. Medians "
+        "of n interleaved rounds; ratios are medians of per-round ratios to `pickle` protocol 5 with file and folder "
+        "synced, with a bootstrap 95 % interval. Every version was loaded and compared with what was saved."
+    )
+
+
+def render(home: Home) -> str:
+    """Return what stands between the markers in README."""
+    groups: dict[tuple[str, float], list[dict[str, Any]]] = {}
+    for case in load_cases(SUITE, home):
+        groups.setdefault((case["machine_id"], case["scale"]), []).append(case)
+    lines = [BEGIN, ""]
+    if not groups:
+        lines += ["No results are published yet: `make bench-pod-micro`, then `harness publish last`.", ""]
+    for key in sorted(groups):
+        cases = groups[key]
+        first = next((case for case in cases if case["system"] == "pod"), cases[0])
+        lines += [_caption(first), "", *_markdown(_lines(rows_of(cases))), ""]
+        missing = sorted({case["system"] for case in cases if case["status"] == "not_installed"})
+        lines += [f"Not installed there: {', '.join(missing)}.", ""] if missing else []
+    return "\n".join([*lines, END])

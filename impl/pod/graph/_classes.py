@@ -1,0 +1,95 @@
+"""Classes by value: a skeleton first, so that whatever refers to the class can, and then its attributes."""
+
+from __future__ import annotations
+
+import abc
+import enum
+import types
+from typing import Any, Final
+
+from pod.graph._names import module_of
+from pod.graph._types import APART, BY_CALL, Reduced
+
+_GIVEN: Final = frozenset(
+    {"__dict__", "__weakref__", "__module__", "__qualname__", "__slots__", "__doc__", "__orig_bases__", "__slotnames__",
+     "_abc_impl"}
+)  # fmt: skip
+_ENUM_MADE: Final = frozenset(
+    {"_member_names_", "_member_map_", "_value2member_map_", "_unhashable_values_", "_hashable_values_", "_unhashable_values_map_",
+     "_generate_next_value_", "_missing_", "_new_member_", "_use_args_", "_member_type_", "_value_repr_", "__new__", "__new_member__",
+     "_boundary_", "_flag_mask_", "_all_bits_", "_singles_mask_", "_inverted_", "_sort_order_"}
+)  # fmt: skip
+
+
+def reduce_class(cls: type) -> Reduced:
+    """Take a class apart that no import finds."""
+    given: dict[str, object] = {"__qualname__": cls.__qualname__, "__doc__": cls.__dict__.get("__doc__")}
+    if "__module__" in cls.__dict__:
+        given["__module__"] = cls.__dict__["__module__"]
+    if issubclass(cls, enum.Enum):
+        return _reduce_enum(cls, given)
+    slots = cls.__dict__.get("__slots__")
+    if slots is not None:
+        given["__slots__"] = slots
+    members = (slots,) if isinstance(slots, str) else tuple(slots or ())
+    left_out = _GIVEN | {_mangled(cls.__name__, name) for name in members}
+    if "__orig_bases__" in cls.__dict__:  # typing wants to see it when the class is made
+        given["__orig_bases__"] = cls.__dict__["__orig_bases__"]
+    attributes = {name: value for name, value in cls.__dict__.items() if name not in left_out}
+    if attributes.get("__annotations__") == {}:  # made by whoever asked for them
+        del attributes["__annotations__"]
+    for name in ("__parameters__", "__abstractmethods__"):  # set first when the class is made again
+        if name in attributes:
+            attributes[name] = attributes.pop(name)
+    registered = abc._get_dump(cls)[0] if isinstance(cls, abc.ABCMeta) else ()  # type: ignore[attr-defined]
+    registry = [found for found in (reference() for reference in registered) if found is not None]
+    registry.sort(key=lambda found: (module_of(found), found.__qualname__))
+    arguments = (type(cls), cls.__name__, cls.__bases__, given)
+    return Reduced(BY_CALL, make_class, arguments, (attributes, registry), setter=fill_class, flags=APART)
+
+
+def _reduce_enum(cls: type[enum.Enum], given: dict[str, object]) -> Reduced:
+    members = {name: member.value for name, member in cls.__members__.items()}
+    attributes = {
+        name: value
+        for name, value in cls.__dict__.items()
+        if name not in _GIVEN | _ENUM_MADE and name not in members and not isinstance(value, enum.property)
+    }
+    arguments = (type(cls), cls.__name__, cls.__bases__, given, members)
+    return Reduced(BY_CALL, make_enum, arguments, (attributes, []), setter=fill_class, flags=APART)
+
+
+def make_class(metaclass: type, name: str, bases: tuple[Any, ...], given: dict[str, Any]) -> type:
+    """Make a class without its attributes."""
+    made = types.new_class(name, bases, {"metaclass": metaclass}, lambda body: body.update(given))
+    if "__module__" not in given and "__module__" in made.__dict__:
+        type.__delattr__(made, "__module__")
+    return made
+
+
+def make_enum(
+    metaclass: Any, name: str, bases: tuple[type, ...], given: dict[str, Any], members: dict[str, Any]
+) -> type:
+    """Make an enumeration with its members."""
+    body = metaclass.__prepare__(name, bases)
+    for member, value in members.items():
+        body[member] = value
+    for key, value in given.items():
+        body[key] = value
+    made: type = metaclass.__new__(metaclass, name, bases, body)
+    return made
+
+
+def fill_class(cls: Any, state: tuple[dict[str, Any], list[type]]) -> None:
+    """Give a class its attributes, as its body did, and the classes registered with it."""
+    attributes, registry = state
+    for name, value in attributes.items():
+        type.__setattr__(cls, name, value)
+    for found in registry:
+        cls.register(found)
+
+
+def _mangled(class_name: str, name: str) -> str:
+    if name.startswith("__") and not name.endswith("__"):
+        return f"_{class_name.lstrip('_')}{name}"
+    return name

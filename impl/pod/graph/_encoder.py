@@ -1,0 +1,496 @@
+"""The encoder in Python: what the compiled kernel does, statement for statement, and slower by far.
+
+It walks the graph with generators in place of recursion, so the depth of a structure is bounded by memory alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from pod.graph import _ops as op
+from pod.graph._atoms import ATOMS, is_atom, varint
+from pod.graph._exposure import PRIVATE_DICT, Entry, explain
+from pod.graph._types import (
+    APART,
+    BY_BUFFER,
+    BY_CALL,
+    BY_NAME,
+    BY_NEW,
+    IMMUTABLE,
+    OWN_DICT,
+    Host,
+    Pod,
+    Reduced,
+    StaleMet,
+)
+from pod.graph._writer import Frame, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+_CALLS: Final = {BY_CALL: op.REDUCE, BY_NEW: op.NEW}
+
+
+class Encoder:
+    """Writes objects as pods, and keeps what it knows of them from save to save.
+
+    Between saves it holds references to no objects but those that have an oid.
+
+    Parameters
+    ----------
+    host
+        Takes apart what the encoder does not know, and stores what it writes.
+    apart_least
+        Containers of so many items are shown to `host.apart`; the default shows none.
+    """
+
+    def __init__(self, host: Host, apart_least: int = sys.maxsize) -> None:
+        self._host = host
+        self.namespace: object = None
+        self._apart_least = apart_least
+        self._table: dict[int, Entry] = {}
+        self._labels: dict[int, tuple[object, int]] = {}
+        self._plain: dict[type, bool] = {}
+        self._writers: list[Writer] = []
+        self._frames: list[Frame] = []
+        self._serial = 0
+        self._next_oid = 1
+        self._edge = 1  # 0: the value that is pushed next is counted elsewhere
+        self._clear()
+
+    def _clear(self) -> None:
+        self._temporaries: list[object] = []
+        self._doubtful: set[int] = set()
+        self._opaque: list[tuple[object, Sequence[Any]]] = []
+        self._globals: dict[int, tuple[object, tuple[str, str]]] = {}
+
+    @property
+    def next_oid(self) -> int:
+        """The oid that the next object with one gets."""
+        return self._next_oid
+
+    @next_oid.setter
+    def next_oid(self, value: int) -> None:
+        self._next_oid = value
+
+    def begin(self, active: Iterable[Pod]) -> None:
+        """Begin a save in which these pods are written anew; of their objects, only those with an oid are remembered."""
+        self._serial += 1
+        for pod in active:
+            for key in pod.entries:
+                entry = self._table.get(key)
+                if entry is not None and entry.pod is pod:
+                    del self._table[key]
+                    if entry.oid:
+                        self._labels[key] = (entry.obj, entry.oid)
+            pod.entries = ()
+
+    def drop(self, pods: Iterable[Pod]) -> None:
+        """Forget the objects of pods that are no more."""
+        for pod in pods:
+            for key in pod.entries:
+                entry = self._table.get(key)
+                if entry is not None and entry.pod is pod:
+                    del self._table[key]
+            pod.entries = ()
+
+    def labels(self) -> dict[int, object]:
+        """Return oid -> object of what has an oid and was not written yet in this save."""
+        return {oid: obj for obj, oid in self._labels.values()}
+
+    def locate(self, obj: object) -> int | None:
+        """Return the oid of an object that a pod of this save holds (a new one if it has none), None if none does."""
+        entry = self._known(obj)
+        if entry is None:
+            return None
+        self._name(entry)
+        return entry.oid
+
+    def release(self, obj: object) -> None:
+        """Forget an object, so that its memory can be freed."""
+        self._table.pop(id(obj), None)
+
+    def count(self, obj: object, edges: int = 1) -> None:
+        """Count references to an object that are explained from outside the graph."""
+        entry = self._table.get(id(obj))
+        if entry is not None:
+            entry.edges += edges
+
+    def adopt(self, obj: object, pod: Pod, ordinal: int, oid: int) -> None:
+        """Learn an object with an oid from a version that was loaded."""
+        if is_atom(obj):
+            return
+        entry = Entry(obj, pod, ordinal, oid)
+        self._table[id(obj)] = entry
+        pod.entries.append(id(obj))
+
+    def encode(self, root: object, oid: int = 0) -> list[Pod]:
+        """Write an object and all below it that no pod holds yet.
+
+        Returns
+        -------
+        list of Pod
+            The pods written, the root's last. Its oid is `oid`, or the one that the root had, or a new one.
+
+        Raises
+        ------
+        StaleMet
+            The graph reaches into a pod of an earlier save that `begin` was not told of.
+        Exception
+            Whatever taking an object apart raised; nothing of the root is remembered then.
+        """
+        done: list[Pod] = []
+        self._done = done
+        self._journal: list[int] = []
+        label = self._labels.get(id(root))
+        writer = self._open(oid or (label[1] if label else 0))
+        try:
+            self._edge = 0
+            self._push(root)
+            while self._frames:
+                frame = self._frames[-1]
+                child = next(frame.steps, self)
+                if child is self:
+                    self._frames.pop()
+                else:
+                    self._push(child)
+            entry = self._table.get(id(root))
+            if entry is not None:
+                self._root(entry, writer.pod)
+            self._close()
+        except BaseException:
+            self._forget()
+            raise
+        return done
+
+    def _forget(self) -> None:
+        for key in self._journal:
+            entry = self._table.pop(key, None)
+            if entry is not None and entry.oid and key not in self._labels:
+                self._labels[key] = (entry.obj, entry.oid)
+        self._writers.clear()
+        self._frames.clear()
+
+    # Pods
+
+    def _open(self, oid: int = 0) -> Writer:
+        if not oid:
+            oid = self._next_oid
+            self._next_oid += 1
+        pod = Pod(oid, self._serial)
+        pod.entries = []
+        writer = Writer(pod, self._host.put, self._host.put_blob)
+        self._writers.append(writer)
+        return writer
+
+    def _close(self) -> None:
+        writer = self._writers.pop()
+        pod = writer.pod
+        writer.flush()
+        pod.objects = writer.next
+        if writer.within < sys.maxsize:
+            pod.within = self._writers[writer.within].pod.oid
+        self._done.append(pod)
+
+    # Objects
+
+    def _known(self, obj: object) -> Entry | None:
+        entry = self._table.get(id(obj))
+        if entry is not None and entry.pod.serial != self._serial:
+            raise StaleMet(entry.pod.oid)
+        return entry
+
+    def _register(self, obj: object) -> Entry:
+        writer = self._writers[-1]
+        label = self._labels.pop(id(obj), None)
+        entry = Entry(obj, writer.pod, writer.next, label[1] if label else 0)
+        if label:
+            writer.pod.exports[label[1]] = writer.next
+        writer.next += 1
+        self._table[id(obj)] = entry
+        writer.pod.entries.append(id(obj))
+        self._journal.append(id(obj))
+        return entry
+
+    def _name(self, entry: Entry) -> None:
+        if not entry.oid:
+            entry.oid = self._next_oid
+            self._next_oid += 1
+        entry.pod.exports.setdefault(entry.oid, entry.ordinal)
+
+    def _refer(self, entry: Entry) -> None:
+        """Write a reference to an object that was written before."""
+        writer = self._writers[-1]
+        if entry.pod is writer.pod:
+            writer.refer(entry.ordinal)
+            return
+        self._name(entry)
+        self._confine(entry.pod)
+        pod = writer.pod
+        index = writer.xrefs.setdefault(entry.oid, len(writer.xrefs))
+        if index == len(pod.references):
+            pod.references.append(entry.oid)
+            pod.counts.append(0)
+        pod.counts[index] += 1
+        writer.out.append(op.XREF)
+        varint(writer.out, index)
+
+    def _confine(self, pod: Pod) -> None:
+        """Note that the open pods can be read only while the one they refer to is."""
+        open_pods = [writer.pod for writer in self._writers]
+        if pod in open_pods:
+            outermost = open_pods.index(pod)
+        else:
+            within = next((i for i, other in enumerate(open_pods) if other.oid == pod.within), None)
+            if within is None:
+                return
+            outermost = within
+        for writer in self._writers[outermost + 1 :]:
+            writer.within = min(writer.within, outermost)
+
+    def _push(self, obj: object) -> None:
+        """Write an object at once, or open a frame for it."""
+        edge, self._edge = self._edge, 1
+        writer = self._writers[-1]
+        if writer.target and len(writer.out) >= 8 * writer.target:
+            writer.flush()
+        cls = type(obj)
+        if cls in ATOMS:
+            writer.atom(obj)
+            return
+        if obj is self.namespace:
+            writer.out.append(op.NAMESPACE)
+            return
+        if cls is tuple and not obj:
+            writer.out.append(op.EMPTY_TUPLE)
+            return
+        entry = self._known(obj)
+        if entry is not None:
+            entry.edges += edge
+            self._refer(entry)
+            return
+        frame = Frame(edge)
+        apart = False
+        if cls is list or cls is dict or cls is set or cls is tuple or cls is frozenset:
+            steps = self._native(frame, obj)
+            apart = len(obj) >= self._apart_least and self._host.apart(obj)  # type: ignore[arg-type]
+        elif cls is bytearray:
+            self._register(obj).edges += edge
+            writer.bytes_of(obj)  # type: ignore[arg-type]
+            return
+        else:
+            plain = self._plain.get(cls)
+            if plain is None:
+                plain = self._plain[cls] = self._host.plain(cls)
+            if plain:
+                steps = self._object(frame, obj)
+            else:
+                reduced = self._reduce(obj)
+                if reduced is None:
+                    return
+                steps = self._call(frame, obj, reduced)
+                apart = bool(reduced.flags & APART)
+        frame.steps = self._apart(obj, steps) if apart and self._frames else steps
+        self._frames.append(frame)
+
+    def _apart(self, obj: object, steps: Generator[object, None, None]) -> Generator[object, None, None]:
+        label = self._labels.get(id(obj))
+        pod = self._open(label[1] if label else 0).pod
+        yield from steps
+        entry = self._table[id(obj)]
+        self._root(entry, pod)
+        self._close()
+        self._refer(entry)
+
+    def _root(self, entry: Entry, pod: Pod) -> None:
+        """Give a pod's oid to its root, unless that lies in another pod or has one."""
+        if entry.pod is pod:
+            entry.oid = entry.oid or pod.oid
+            pod.exports[entry.oid] = entry.ordinal
+
+    def _reduce(self, obj: object) -> Reduced | None:
+        """Take an object apart; write it at once if it has a name, or none but its bytes."""
+        named = self._globals.get(id(obj))
+        if named is not None:
+            self._writers[-1].by_name(named[1])
+            return None
+        reduced = self._host.reduce(obj)
+        if reduced.kind == BY_NAME:
+            name = (reduced.callable, reduced.arguments)
+            self._globals[id(obj)] = (obj, name)
+            self._writers[-1].by_name(name)
+            return None
+        if reduced.kind == BY_BUFFER:
+            self._writers[-1].buffer(reduced.arguments)
+            return None
+        self._temporaries.append(reduced)
+        self._writers[-1].pod.needs.update(reduced.names)
+        return reduced
+
+    # Values that need a frame: generators that yield the values inside
+
+    def _items(self, frame: Frame, items: list[Any] | tuple[Any, ...]) -> Generator[object, None, None]:
+        frame.count = len(items)
+        frame.done = 0
+        for item in items:
+            frame.done += 1
+            self._begin_item(frame)
+            yield item
+            self._writers[-1].boundary(frame, self._frames)
+
+    def _pairs(
+        self, frame: Frame, pairs: Iterable[tuple[Any, Any]], count: int, edge: int = 1
+    ) -> Generator[object, None, None]:
+        frame.count = count
+        frame.done = 0
+        for key, value in pairs:
+            frame.done += 1
+            self._begin_item(frame)
+            self._edge = edge
+            yield key
+            self._edge = edge
+            yield value
+            self._writers[-1].boundary(frame, self._frames)
+
+    def _begin_item(self, frame: Frame) -> None:
+        writer = self._writers[-1]
+        frame.start = writer.flushed + len(writer.out)
+        frame.content = writer.content
+
+    def _emit(self, opcode: int) -> None:
+        self._writers[-1].out.append(opcode)
+
+    def _native(self, frame: Frame, obj: Any) -> Generator[object, None, None]:
+        cls = type(obj)
+        if cls is list:
+            self._emit(op.LIST)
+            self._register(obj).edges += frame.edge
+            yield from self._items(frame, list(obj))
+        elif cls is dict:
+            self._emit(op.DICT)
+            self._register(obj).edges += frame.edge
+            yield from self._pairs(frame, list(obj.items()), len(obj))
+        elif cls is set:
+            self._emit(op.SET)
+            self._register(obj).edges += frame.edge
+            yield from self._items(frame, self._host.order(obj))
+        else:
+            self._emit(op.TUPLE if cls is tuple else op.FROZENSET)
+            yield from self._items(frame, obj if cls is tuple else self._host.order(obj))
+            entry = self._known(obj)
+            if entry is not None:
+                self._same(frame, entry)
+                return
+            entry = self._register(obj)
+            entry.edges += frame.edge
+            entry.immutable = all(self._immutable(item) for item in obj)
+        self._emit(op.END)
+
+    def _immutable(self, obj: object) -> bool:
+        if is_atom(obj):
+            return True
+        entry = self._table.get(id(obj))
+        return id(obj) in self._globals if entry is None else entry.immutable
+
+    def _same(self, frame: Frame, entry: Entry) -> None:
+        entry.edges += frame.edge
+        self._emit(op.SAME)
+        self._refer(entry)
+
+    def _object(self, frame: Frame, obj: Any) -> Generator[object, None, None]:
+        self._emit(op.OBJECT)
+        yield type(obj)
+        entry = self._known(obj)
+        if entry is not None:
+            self._writers[-1].next += 1  # of the object that the decoder has made by now
+            self._same(frame, entry)
+            return
+        self._register(obj).edges += frame.edge
+        yield from self._own_dict(frame, obj.__dict__, op.OBJECT, 1)
+        self._emit(op.END)
+
+    def _own_dict(
+        self, frame: Frame, attributes: dict[str, Any], opcode: int, edge: int
+    ) -> Generator[object, None, None]:
+        # The object's own reference, this frame's, the caller's temporary and getrefcount's argument.
+        if sys.getrefcount(attributes) > PRIVATE_DICT or id(attributes) in self._table:
+            if not edge and sys.version_info >= (3, 13):
+                # Traversal may show what lies in the dict as lying in the object: too much would be explained.
+                self._doubtful.add(self._writers[-1].pod.oid)
+            self._emit(op.DICT_STATE)
+            self._edge = edge
+            yield attributes
+            return
+        if opcode == op.ATTRS:
+            self._emit(op.ATTRS)
+        yield from self._pairs(frame, list(attributes.items()), len(attributes), edge)
+        if opcode == op.ATTRS:
+            self._emit(op.END)
+
+    def _call(self, frame: Frame, obj: object, reduced: Reduced) -> Generator[object, None, None]:
+        self._emit(_CALLS.get(reduced.kind, op.NEW_EX))
+        yield reduced.callable
+        yield from reduced.arguments
+        entry = self._known(obj)
+        if entry is not None:
+            self._same(frame, entry)
+            return
+        self._emit(op.CALL)
+        entry = self._register(obj)
+        entry.edges += frame.edge
+        entry.immutable = bool(reduced.flags & IMMUTABLE)
+        self._opaque.append((obj, reduced.holds))
+        if reduced.fill:
+            self._writers[-1].fill(self._host.memory(obj))
+        if reduced.items is not None:
+            self._emit(op.ITEMS)
+            yield from self._items(frame, reduced.items)
+            self._emit(op.END)
+        if reduced.pairs is not None:
+            self._emit(op.PAIRS)
+            yield from self._pairs(frame, reduced.pairs, len(reduced.pairs))
+            self._emit(op.END)
+        if reduced.setter is not None:
+            self._emit(op.SETTER)
+            yield reduced.setter
+            yield reduced.state
+        elif reduced.flags & OWN_DICT:
+            yield from self._own_dict(frame, obj.__dict__, op.ATTRS, 0)
+        elif reduced.state is not None:
+            self._emit(op.STATE)
+            yield reduced.state
+        self._emit(op.END)
+
+    # The end of a save
+
+    def finish(self, pods: Iterable[Pod], outside: dict[int, int]) -> None:
+        """End a save: mark pods that hold an object with more references than the graph explains; drop what is not needed.
+
+        Parameters
+        ----------
+        pods
+            All that were written in this save.
+        outside
+            oid -> number of references from pods that were not.
+        """
+        pods = list(pods)
+        explain(self._table, self._opaque)
+        self._opaque = []
+        self._plain = {}
+        for pod in pods:
+            for key in pod.entries:
+                entry = self._table.get(key)
+                if entry is not None and entry.oid:
+                    entry.edges += outside.get(entry.oid, 0)
+        for pod in pods:
+            pod.exposed = pod.oid in self._doubtful or any(
+                entry.is_exposed for key in pod.entries if (entry := self._table.get(key)) is not None
+            )
+        self._clear()
+        self._labels.clear()
+        for pod in pods:
+            for key in pod.entries:
+                entry = self._table.get(key)
+                if entry is not None and entry.pod is pod and not entry.oid:
+                    entry.obj = None

@@ -1,0 +1,148 @@
+"""Functions, their code and their cells, by value."""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import importlib.util
+import marshal
+import types
+from typing import TYPE_CHECKING, Any, Final
+
+from pod.graph._names import module_of_globals
+from pod.graph._types import BY_CALL, IMMUTABLE, Reduced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NAME_OPS: Final = frozenset(
+    dis.opmap[name]
+    for name in (
+        "LOAD_GLOBAL",
+        "STORE_GLOBAL",
+        "DELETE_GLOBAL",
+        "LOAD_NAME",
+        "LOAD_FROM_DICT_OR_GLOBALS",
+    )
+    if name in dis.opmap
+)
+_MARSHAL: Final = 2  # the last version whose bytes do not depend on reference counts
+
+
+class Globals:
+    """Stands for the global variables of a module that no import finds, or of `__main__`: only what functions use is stored."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: object) -> None:
+        self.name = name
+
+
+def names_used(code: types.CodeType) -> Iterator[str]:
+    """Yield the global names that code uses, in the order of use, nested functions and classes included."""
+    for instruction in dis.get_instructions(code):
+        if instruction.opcode in _NAME_OPS and isinstance(instruction.argval, str):
+            yield instruction.argval
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from names_used(constant)
+
+
+def reduce_function(function: types.FunctionType, namespace: object, stubs: dict[int, Globals]) -> Reduced:
+    """Take a function apart that no import finds.
+
+    Its globals are the namespace that is saved, or those of an importable module, or else a copy of what it uses.
+    """
+    used = tuple(dict.fromkeys(names_used(function.__code__)))
+    variables = function.__globals__
+    where: object = variables
+    names: tuple[str, ...] = ()
+    copied: dict[str, object] | None = None
+    if variables is namespace:
+        names = used
+    elif (module := module_of_globals(variables)) is not None:
+        where = module
+    else:
+        where = stubs.setdefault(id(variables), Globals(variables.get("__name__")))
+        copied = {
+            name: dict.__getitem__(variables, name) for name in used if dict.__contains__(variables, name)
+        }
+    state = (
+        copied,
+        function.__defaults__,
+        function.__kwdefaults__,
+        function.__dict__ or None,
+        function.__annotations__ or None,
+        function.__doc__,
+        function.__module__,
+        function.__qualname__,
+        getattr(function, "__type_params__", ()),
+    )
+    arguments = (function.__code__, where, function.__name__, function.__closure__)
+    return Reduced(BY_CALL, make_function, arguments, state, setter=fill_function, names=names)
+
+
+def make_function(
+    code: types.CodeType, where: dict[str, Any] | str, name: str, closure: tuple[types.CellType, ...] | None
+) -> types.FunctionType:
+    """Make a function that is filled later."""
+    variables = where if isinstance(where, dict) else vars(importlib.import_module(where))
+    return types.FunctionType(code, variables, name, None, closure)
+
+
+def fill_function(function: types.FunctionType, state: tuple[Any, ...]) -> None:
+    """Give a function what it is called with and known by."""
+    copied, defaults, keywords, attributes, annotations, doc, module, qualname, parameters = state
+    if copied:
+        for name, value in copied.items():
+            function.__globals__.setdefault(name, value)
+    function.__defaults__ = defaults
+    function.__kwdefaults__ = keywords
+    if attributes is not None:
+        function.__dict__ = attributes
+    if annotations is not None:
+        function.__annotations__ = annotations
+    function.__doc__ = doc
+    function.__module__ = module
+    function.__qualname__ = qualname
+    if parameters:
+        setattr(function, "__type_params__", parameters)  # noqa: B010  (Python 3.12 and later)
+
+
+def reduce_globals(stub: Globals) -> Reduced:
+    """Take apart what stands for a module's variables."""
+    return Reduced(BY_CALL, make_globals, (stub.name,))
+
+
+def make_globals(name: object) -> dict[str, Any]:
+    """Make the variables of a module that nobody imports."""
+    return {"__builtins__": builtins, "__name__": name}
+
+
+def reduce_code(code: types.CodeType) -> Reduced:
+    """Take code apart; it can be loaded by the Python version that compiled it."""
+    return Reduced(
+        BY_CALL, make_code, (importlib.util.MAGIC_NUMBER, marshal.dumps(code, _MARSHAL)), flags=IMMUTABLE
+    )
+
+
+def make_code(magic: bytes, data: bytes) -> types.CodeType:
+    """Make code again."""
+    if magic != importlib.util.MAGIC_NUMBER:
+        raise ValueError("a function stored by value needs the Python version that saved it")
+    return marshal.loads(data)  # type: ignore[no-any-return]  # noqa: S302  (the store's signature was checked)
+
+
+def reduce_cell(cell: types.CellType) -> Reduced:
+    """Take a closure's variable apart."""
+    try:
+        content: tuple[object, ...] = (cell.cell_contents,)
+    except ValueError:
+        content = ()
+    return Reduced(BY_CALL, types.CellType, (), content, setter=fill_cell)
+
+
+def fill_cell(cell: types.CellType, content: tuple[object, ...]) -> None:
+    """Give a closure's variable its value, if it has one."""
+    for value in content:
+        cell.cell_contents = value

@@ -1,0 +1,387 @@
+/* The walk: what is pushed, and how frames go through items and pairs. */
+
+static inline int
+has_weak_references(PyObject *obj)
+{
+    Py_ssize_t offset = Py_TYPE(obj)->tp_weaklistoffset;
+    return offset && *(PyObject **)((char *)obj + offset) != NULL;
+}
+
+static int
+is_plain(Encoder *e, PyTypeObject *type)
+{
+    if (type == e->last_type) {
+        return e->last_plain;
+    }
+    PyObject *found = PyDict_GetItemWithError(e->plain_types, (PyObject *)type);
+    if (!found) {
+        if (PyErr_Occurred()) {
+            return -1;
+        }
+        PyObject *answer = PyObject_CallOneArg(e->plain, (PyObject *)type);
+        int failed = !answer || PyDict_SetItem(e->plain_types, (PyObject *)type, answer) < 0;
+        Py_XDECREF(answer);
+        if (failed) {
+            return -1;
+        }
+        found = PyDict_GetItemWithError(e->plain_types, (PyObject *)type);
+        if (!found) {
+            return -1;
+        }
+    }
+    e->last_type = type;
+    e->last_plain = PyObject_IsTrue(found);
+    return e->last_plain;
+}
+
+static PyObject *
+reduced_field(Frame *f, Py_ssize_t field)
+{
+    return PyTuple_GET_ITEM(f->reduced, field);
+}
+
+enum { R_KIND, R_CALLABLE, R_ARGUMENTS, R_STATE, R_ITEMS, R_PAIRS, R_SETTER, R_FILL, R_HOLDS, R_NAMES, R_FLAGS, R_SIZE };
+
+/* Take an object apart. 1: *reduced (new reference) is how; 0: it was written at once; -1: an error. */
+static int
+take_apart(Encoder *e, PyObject *obj, PyObject **reduced)
+{
+    PyObject *key = PyLong_FromVoidPtr(obj);
+    if (!key) {
+        return -1;
+    }
+    PyObject *named = PyDict_GetItemWithError(e->globals, key);
+    if (named || PyErr_Occurred()) {
+        Py_DECREF(key);
+        return named && emit_global(e, PyTuple_GET_ITEM(named, 1)) == 0 ? 0 : -1;
+    }
+    PyObject *found = PyObject_CallOneArg(e->reduce, obj);
+    if (!found) {
+        Py_DECREF(key);
+        return -1;
+    }
+    int result = -1;
+    if (!PyTuple_Check(found) || PyTuple_GET_SIZE(found) != R_SIZE) {
+        PyErr_SetString(PyExc_TypeError, "host.reduce must return a Reduced");
+        goto end;
+    }
+    long kind = PyLong_AsLong(PyTuple_GET_ITEM(found, R_KIND));
+    if (kind == BY_NAME) {
+        PyObject *name = PyTuple_Pack(2, PyTuple_GET_ITEM(found, R_CALLABLE), PyTuple_GET_ITEM(found, R_ARGUMENTS));
+        PyObject *value = name ? PyTuple_Pack(2, obj, name) : NULL;
+        if (value && PyDict_SetItem(e->globals, key, value) == 0) {
+            result = emit_global(e, name);
+        }
+        Py_XDECREF(value);
+        Py_XDECREF(name);
+        goto end;
+    }
+    if (kind == BY_BUFFER) {
+        result = emit_buffer(e, PyTuple_GET_ITEM(found, R_ARGUMENTS));
+        goto end;
+    }
+    if (!PyTuple_Check(PyTuple_GET_ITEM(found, R_ARGUMENTS))) {
+        PyErr_SetString(PyExc_TypeError, "the arguments of a reduced object must be a tuple");
+        goto end;
+    }
+    if (PyList_Append(e->temporaries, found) < 0) {
+        goto end;
+    }
+    PyObject *names = PyTuple_GET_ITEM(found, R_NAMES);
+    if (PyTuple_Check(names) && PyTuple_GET_SIZE(names)) {
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
+            if (PySet_Add(TOP(e)->needs, PyTuple_GET_ITEM(names, i)) < 0) {
+                goto end;
+            }
+        }
+    }
+    *reduced = Py_NewRef(found);
+    result = 1;
+end:
+    Py_DECREF(key);
+    Py_DECREF(found);
+    return result;
+}
+
+/* Whether the innermost frame may be walked again further inside, for its object is not known before it is built. */
+static inline int
+may_repeat(Encoder *e)
+{
+    if (!e->frames_count) {
+        return 0;
+    }
+    Frame *f = &e->frames[e->frames_count - 1];
+    if (!f->remember) {
+        return 0;
+    }
+    return f->kind == F_TUPLE || f->kind == F_FROZENSET || (f->kind == F_CALL && f->stage <= C_CALL) ||
+           (f->kind == F_OBJECT && f->stage < 2);
+}
+
+/* Write an object at once, or open a frame for it. `ours`: how many of its references are ours. */
+static int
+push(Encoder *e, PyObject *obj, int edge, int ours)
+{
+    Writer *w = TOP(e);
+    if (w->target && w->size >= 8 * w->target && flush(e, w) < 0) {
+        return -1;
+    }
+    PyTypeObject *type = Py_TYPE(obj);
+    Py_ssize_t references = Py_REFCNT(obj) - ours;
+    int atom = emit_atom(e, obj, type, references);
+    if (atom) {
+        return atom < 0 ? -1 : 0;
+    }
+    e->met++;
+    if (obj == e->name_space) {
+        return emit(w, OP_NAMESPACE);
+    }
+    Entry *entry;
+    int there = known(e, obj, &entry);
+    if (there) {
+        if (there < 0) {
+            return -1;
+        }
+        entry->edges += (uint32_t)edge;
+        return refer(e, entry);
+    }
+    int remember = references > 1 || !edge || has_weak_references(obj) || may_repeat(e);
+    int kind;
+    int apart = 0;
+    Py_ssize_t length = 0;
+    PyObject *reduced = NULL;
+    if (type == &PyList_Type) {
+        kind = F_LIST;
+        length = PyList_GET_SIZE(obj);
+    }
+    else if (type == &PyDict_Type) {
+        kind = F_DICT;
+        length = PyDict_GET_SIZE(obj);
+    }
+    else if (type == &PyTuple_Type) {
+        kind = F_TUPLE;
+        length = PyTuple_GET_SIZE(obj);
+    }
+    else if (type == &PySet_Type) {
+        kind = F_SET;
+        length = PySet_GET_SIZE(obj);
+    }
+    else if (type == &PyFrozenSet_Type) {
+        kind = F_FROZENSET;
+        length = PySet_GET_SIZE(obj);
+    }
+    else if (type == &PyByteArray_Type) {
+        return emit_bytearray(e, obj, remember, (uint32_t)edge);
+    }
+    else {
+        int plain = is_plain(e, type);
+        if (plain < 0) {
+            return -1;
+        }
+        if (plain) {
+            kind = F_OBJECT;
+        }
+        else {
+            kind = F_CALL;
+            Py_INCREF(obj);
+            int more = take_apart(e, obj, &reduced);
+            Py_DECREF(obj);
+            if (more <= 0) {
+                return more;
+            }
+            apart = (int)PyLong_AsLong(PyTuple_GET_ITEM(reduced, R_FLAGS)) & APART;
+        }
+    }
+    if (kind < F_OBJECT && length >= e->apart_least) {
+        PyObject *answer = PyObject_CallOneArg(e->is_apart, obj);
+        apart = answer ? PyObject_IsTrue(answer) : -1;
+        Py_XDECREF(answer);
+        if (apart < 0) {
+            return -1;
+        }
+    }
+    if (GROW(e->frames, e->frames_room, e->frames_count + 1) < 0) {
+        Py_XDECREF(reduced);
+        return -1;
+    }
+    apart = apart && e->frames_count > 0;
+    Frame *f = &e->frames[e->frames_count++];
+    memset(f, 0, sizeof(*f));
+    f->kind = (uint8_t)kind;
+    f->met = e->met;
+    f->obj = Py_NewRef(obj);
+    f->reduced = reduced;
+    f->edge = (uint8_t)edge;
+    f->item_edge = 1;
+    f->remember = (uint8_t)(remember || apart || e->frames_count == 1);
+    f->apart = (uint8_t)(apart != 0);
+    if (apart) {
+        int64_t oid = label_of(e, obj, 0);
+        if (oid < 0 || !open_pod(e, oid)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Give a pod's oid to its root, unless that lies in another pod or has one. */
+static int
+root_entry(Entry *entry, PodState *state)
+{
+    if (entry->state != state) {
+        return 0;
+    }
+    if (!entry->oid) {
+        entry->oid = state->oid;
+    }
+    return export_object(state->exports, entry->oid, entry->ordinal);
+}
+
+static void
+drop_frame(Encoder *e)
+{
+    Frame f = e->frames[--e->frames_count];
+    Py_XDECREF(f.items);
+    Py_XDECREF(f.dict);
+    Py_XDECREF(f.reduced);
+    Py_XDECREF(f.value);
+    Py_XDECREF(f.obj);
+}
+
+/* End the innermost frame, and the pod that it is the root of. */
+static int
+end_frame(Encoder *e)
+{
+    Frame *f = &e->frames[e->frames_count - 1];
+    if (f->apart) {
+        PyObject *obj = f->obj;
+        Entry *entry = find(e, obj);
+        if (!entry) {
+            PyErr_SetString(PyExc_SystemError, "the root of a pod is unknown");
+            return -1;
+        }
+        if (root_entry(entry, TOP(e)->state) < 0) {
+            return -1;
+        }
+        if (close_pod(e) < 0) {
+            return -1;
+        }
+        entry = find(e, obj);
+        if (!entry || refer(e, entry) < 0) {
+            return -1;
+        }
+    }
+    drop_frame(e);
+    return 0;
+}
+
+static int
+same(Encoder *e, Frame *f, Entry *entry)
+{
+    entry->edges += f->edge;
+    if (emit(TOP(e), OP_SAME) < 0 || refer(e, entry) < 0) {
+        return -1;
+    }
+    return end_frame(e);
+}
+
+/* Walk the items of f->items. 1: all are written; 0: a frame was opened; -1: an error. */
+static int
+walk_items(Encoder *e)
+{
+    Py_ssize_t depth = e->frames_count;
+    Frame *f = &e->frames[depth - 1];
+    if (f->after) {
+        f->after = 0;
+        if (boundary(e, f) < 0) {
+            return -1;
+        }
+    }
+    int in_list = PyList_Check(f->items);
+    while (f->at < (in_list ? PyList_GET_SIZE(f->items) : PyTuple_GET_SIZE(f->items))) {
+        PyObject *item = in_list ? PyList_GET_ITEM(f->items, f->at) : PyTuple_GET_ITEM(f->items, f->at);
+        f->at++;
+        f->done++;
+        begin_item(e, f);
+        Py_INCREF(item);
+        int failed = push(e, item, f->item_edge, 1) < 0;
+        Py_DECREF(item);
+        if (failed) {
+            return -1;
+        }
+        f = &e->frames[depth - 1];
+        if (e->frames_count > depth) {
+            f->after = 1;
+            return 0;
+        }
+        if (boundary(e, f) < 0) {
+            return -1;
+        }
+    }
+    return 1;
+}
+
+/* Walk the pairs of f->dict, or, without one, those that the list f->items holds. */
+static int
+walk_pairs(Encoder *e)
+{
+    Py_ssize_t depth = e->frames_count;
+    Frame *f = &e->frames[depth - 1];
+    for (;;) {
+        if (f->value) {
+            PyObject *value = f->value;
+            f->value = NULL;
+            int failed = push(e, value, f->item_edge, 1) < 0;
+            Py_DECREF(value);
+            if (failed) {
+                return -1;
+            }
+            f = &e->frames[depth - 1];
+            f->after = 1;
+            if (e->frames_count > depth) {
+                return 0;
+            }
+        }
+        if (f->after) {
+            f->after = 0;
+            if (boundary(e, f) < 0) {
+                return -1;
+            }
+        }
+        PyObject *key, *value;
+        if (f->dict) {
+            if (!PyDict_Next(f->dict, &f->at, &key, &value)) {
+                if (f->done != f->count || PyDict_GET_SIZE(f->dict) != f->count) {
+                    PyErr_SetString(PyExc_RuntimeError, "a dict changed while it was saved");
+                    return -1;
+                }
+                return 1;
+            }
+        }
+        else {
+            if (f->at >= PyList_GET_SIZE(f->items)) {
+                return 1;
+            }
+            PyObject *pair = PyList_GET_ITEM(f->items, f->at++);
+            if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
+                PyErr_SetString(PyExc_TypeError, "the dict items of a reduced object must be pairs");
+                return -1;
+            }
+            key = PyTuple_GET_ITEM(pair, 0);
+            value = PyTuple_GET_ITEM(pair, 1);
+        }
+        f->done++;
+        begin_item(e, f);
+        f->value = Py_NewRef(value);
+        Py_INCREF(key);
+        int failed = push(e, key, f->item_edge, 1) < 0;
+        Py_DECREF(key);
+        if (failed) {
+            return -1;
+        }
+        f = &e->frames[depth - 1];
+        if (e->frames_count > depth) {
+            return 0;
+        }
+    }
+}

@@ -1,0 +1,174 @@
+"""An open log file, and what is known of its bytes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pod.errors import Corrupt, NotAStore
+from pod.format import ENTRY_BYTES, FILE_HEADER_BYTES, FORMAT_VERSION, parse_file_header
+from pod.log._backend import BackendStats, translated
+from pod.log._index import EntryPlace, Index, PiecePlace, Table
+from pod.log._walk import transactions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pod.io import IO
+
+__all__ = ["LOG_NAME", "LogFile", "Reading", "log_name"]
+
+LOG_NAME = re.compile(r"(\d{8,})\.pods")
+
+
+def log_name(generation: int) -> str:
+    """Return the name of a log file."""
+    return f"{generation:08}.pods"
+
+
+class LogFile:
+    """An open log file.
+
+    Attributes
+    ----------
+    path, generation
+        Which one it is.
+    file
+        Replaced by one for writing when there is something to write.
+    index
+        Of the whole transactions.
+    end
+        Where they end.
+    durable
+        Up to where the file is known to have been written whole. Beyond `end`: it is damaged.
+    hinted
+        Whether the file `durable` says so.
+    """
+
+    def __init__(self, io: IO, path: Path) -> None:
+        self.path = path
+        self.file = io.open(path)
+        header = parse_file_header(self.file.read(0, FILE_HEADER_BYTES))
+        if header is None:
+            raise NotAStore(f"{path}: not a log of pod, or its first bytes are damaged")
+        version, self.generation = header
+        if version != FORMAT_VERSION:
+            raise NotAStore(
+                f"{path}: written by a newer pod (format {version}); this one reads {FORMAT_VERSION}"
+            )
+        self.index = Index(Table.empty(self.generation))
+        self.end = self.durable = FILE_HEADER_BYTES
+        self.hinted = False
+        self._newest_frame = b""
+
+    def load(self, table: Table | None, durable: int | None) -> None:
+        """Take in the file: a table of its beginning, if there is one, and then a walk through the rest.
+
+        `durable` is None where nothing says how far the file was written: then it must be whole, for a crash leaves
+        no such file.
+        """
+        size = self.file.status().size_bytes
+        self.hinted = durable is not None
+        if table is not None and table.generation == self.generation and table.end <= size:
+            self.index = Index(table)
+            self.end = table.end
+        self.durable = max(self.end, size if durable is None else durable)
+        self.extend(size)
+
+    def extend(self, size: int) -> None:
+        """Take in what was appended."""
+        for found in transactions(self.file, self.end, size, self.durable):
+            self.add(found.pieces, found.entry, found.head, found.frame, found.end)
+
+    def add(
+        self, pieces: dict[bytes, PiecePlace], entry: EntryPlace, head: bytes, frame: bytes, end: int
+    ) -> None:
+        """Take in a transaction."""
+        self.index.add(pieces, entry, head)
+        self._newest_frame = frame
+        self.end = end
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether bytes that were durable cannot be read."""
+        return self.end < self.durable
+
+    def is_changed(self, size: int) -> bool:
+        """Whether the newest entry is gone: one seen before it was durable may have been taken back."""
+        if size < self.end:
+            return True
+        if self.end <= self.durable or not self._newest_frame:
+            return False
+        return self.file.read(self.index.entries[-1].offset, ENTRY_BYTES) != self._newest_frame
+
+    def place(self, digest: bytes) -> PiecePlace:
+        """Return where a piece lies."""
+        place = self.index.find(digest)
+        if place is None:
+            raise Corrupt(
+                f"{self.path}: piece {digest.hex()[:16]} is missing; run: pod verify {self.path.parent}"
+            )
+        return place
+
+
+class Reading:
+    """What all backends of a log file have in common."""
+
+    _log: LogFile
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether entries that were durable cannot be read any more."""
+        return self._log.is_damaged
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever entries other than the newest change."""
+        return self._log.generation
+
+    def heads(self) -> Sequence[bytes]:
+        """Return the heads of all entries, oldest first."""
+        return self._log.index.heads
+
+    def body(self, number: int) -> bytes:
+        """Return the body of an entry."""
+        log = self._log
+        place = log.index.entries[number]
+        with translated(log.path.parent):
+            return log.file.read(place.offset + ENTRY_BYTES + place.head_bytes, place.body_bytes)
+
+    def digests(self) -> Iterator[bytes]:
+        """Yield the digests of all pieces, as they lie in the file."""
+        for digest, _ in sorted(self._log.index.pieces(), key=_offset):
+            yield digest
+
+    def size(self, digest: bytes) -> int | None:
+        """Return the length of a piece; None: there is none."""
+        place = self._log.index.find(digest)
+        return None if place is None else place.length
+
+    def read(self, digest: bytes) -> bytes:
+        """Return a piece."""
+        log = self._log
+        place = log.place(digest)
+        with translated(log.path.parent):
+            return log.file.read(*place)
+
+    def read_into(self, pieces: Sequence[tuple[bytes, memoryview]]) -> None:
+        """Read each piece into the buffer beside it, which has its length."""
+        log = self._log
+        with translated(log.path.parent):
+            for digest, buffer in pieces:
+                place = log.place(digest)
+                if log.file.read_into(place.offset, [buffer]) != place.length:
+                    raise Corrupt(f"{log.path}: it ends within piece {digest.hex()[:16]}")
+
+    def stats(self) -> BackendStats:
+        """Return how much it holds."""
+        log = self._log
+        return BackendStats(log.end, 0, len(log.index), len(log.index.entries), log.generation)
+
+
+def _offset(item: tuple[bytes, PiecePlace]) -> int:
+    return item[1].offset

@@ -1,0 +1,78 @@
+"""Stores of versions: save, load, compare, keep, throw away.
+
+::
+
+    open(path=None, *, create=True, key=None, io=OS, podding=None, tracking=None, timeout_s=60.0) -> Store
+
+    class Store                                      a context manager; one thread at a time
+        path: Path
+        save(ns, message=None, names=None, full=False) -> SaveReport
+            ns: a managed namespace (only what may have changed is looked at) or any mapping (all is looked at).
+            names: the version holds these variables only. full: look at everything all the same.
+            A variable that cannot be saved never fails the save: see `SaveReport.unsaved`.
+        save_async(ns, message=None, names=None, full=False, *, fork=None) -> SaveFuture
+            fork: None decides (fork where no other Python thread runs and not under ipykernel); True; False (thread)
+        load(version, names=None) -> Namespace       version: tid, tag, branch, SaveReport or SaveFuture
+        log() -> list[Version]                       newest first
+        version(version) -> Version
+        names(version) -> dict[str, int]             name -> bytes of the pods that only it needs first
+        diff(a, b) -> Diff
+        tag(name, version=None) -> None              None: the newest; a tag never moves
+        untag(name) -> None
+        tags() -> dict[str, int]
+        branch(name, version=None) -> None           make the branch, or move it; later saves from a namespace on it move it
+        branches() -> dict[str, int]
+        checkout(name_or_version, names=None) -> Namespace   as load; further saves from it go onto the branch, if one is named
+        verify(progress=None) -> list[Damage]        every byte of every file; empty: all is well
+        gc(keep=None, progress=None) -> GcReport     keep: an int (the newest so many), an iterable of versions, or None
+                                                     (all); tags and branches are always kept
+        export(version, target, progress=None) -> int     one file; its size in bytes
+        import_(source, *, trust=False, progress=None) -> SaveReport        (also as `getattr(store, "import")`)
+        stats() -> dict[str, int | float | str]
+        close() -> None                              waits for a running save
+
+    class SaveReport(int)                            the tid, and
+        tid, message, time_s: float                  time_s: seconds since the epoch
+        bytes_written: int                           in all files
+        pods_new, pods_reused: int
+        seconds: dict[str, float]                    by phase: "track", "encode", "write"
+        unsaved: tuple[Unsaved, ...]                 Unsaved(name, type, reason)
+
+    class SaveFuture                                 of `save_async`
+        result(timeout_s=None) -> SaveReport         raises what the save raised; TimeoutError
+        exception(timeout_s=None) -> BaseException | None
+        done() -> bool
+
+    Version(tid, parent, time_s, message, names, bytes_written, tags, branches, unsaved)
+    Diff(a, b, added, removed, changed)              tuples of Change(name, a_bytes, b_bytes)
+    class Namespace(dict)                            see `pod.tracking`
+    new_managed_namespace(initial=None) -> Namespace
+    save, save_async, load                           in the default store
+    default_path() -> Path                           POD_DIR, or .pod of the working directory
+"""
+
+from __future__ import annotations
+
+from pod.store._default import load, new_managed_namespace, save, save_async
+from pod.store._future import SaveFuture
+from pod.store._report import Change, Diff, SaveReport, Unsaved, Version
+from pod.store._store import Store, default_path
+from pod.store._store import open_store as open
+from pod.tracking import Namespace
+
+__all__ = [
+    "Change",
+    "Diff",
+    "Namespace",
+    "SaveFuture",
+    "SaveReport",
+    "Store",
+    "Unsaved",
+    "Version",
+    "default_path",
+    "load",
+    "new_managed_namespace",
+    "open",
+    "save",
+    "save_async",
+]

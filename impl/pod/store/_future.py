@@ -1,0 +1,152 @@
+"""A save that goes on after the call returned: in a forked process, or in a thread."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import sys
+import threading
+import time
+import warnings
+from typing import TYPE_CHECKING, Protocol
+
+from pod.errors import PodError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pod.store._report import SaveReport
+
+
+class _Running(Protocol):
+    def wait(self, timeout_s: float | None) -> SaveReport | BaseException | None:
+        """Return the outcome, None if it is not there in time."""
+
+
+class SaveFuture:
+    """The outcome of `save_async`, when it is there."""
+
+    def __init__(self, running: _Running, settled: Callable[[SaveReport | BaseException], None]) -> None:
+        self._running = running
+        self._settled = settled
+        self._outcome: SaveReport | BaseException | None = None
+
+    def _wait(self, timeout_s: float | None) -> SaveReport | BaseException:
+        if self._outcome is None:
+            outcome = self._running.wait(timeout_s)
+            if outcome is None:
+                raise TimeoutError("the save is still running")
+            self._outcome = outcome
+            self._settled(outcome)
+        return self._outcome
+
+    def result(self, timeout_s: float | None = None) -> SaveReport:
+        """Wait for the save and return its report.
+
+        Raises
+        ------
+        TimeoutError
+            It is not done in time.
+        Exception
+            Whatever the save raised.
+        """
+        outcome = self._wait(timeout_s)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def exception(self, timeout_s: float | None = None) -> BaseException | None:
+        """Wait for the save and return what it raised, None if it went well."""
+        outcome = self._wait(timeout_s)
+        return outcome if isinstance(outcome, BaseException) else None
+
+    def done(self) -> bool:
+        """Say whether the save has ended."""
+        try:
+            self._wait(0)
+        except TimeoutError:
+            return False
+        return True
+
+
+def may_fork() -> bool:
+    """Say whether a fork is safe: no other Python thread runs, and no notebook's kernel."""
+    return hasattr(os, "fork") and threading.active_count() == 1 and "ipykernel" not in sys.modules
+
+
+class Forked:
+    """A save in a forked process, which sees the memory as it was."""
+
+    def __init__(self, save: Callable[[], SaveReport]) -> None:
+        self._read, write = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads that run no Python
+            self._process = os.fork()
+        if self._process == 0:
+            _save_and_exit(save, write)
+        os.close(write)
+
+    def wait(self, timeout_s: float | None) -> SaveReport | BaseException | None:
+        """Return what the process sends."""
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        parts: list[bytes] = []
+        while True:
+            left = None if until is None else max(0.0, until - time.monotonic())
+            if not parts and not select.select([self._read], [], [], left)[0]:
+                return None
+            part = os.read(self._read, 1 << 16)
+            if not part:
+                break
+            parts.append(part)
+        os.close(self._read)
+        _process, status = os.waitpid(self._process, 0)
+        if not parts:
+            return StoreUnavailable(f"the process that saved ended early, with status {status}")
+        outcome: SaveReport | BaseException = pickle.loads(b"".join(parts))  # noqa: S301  (from our own fork)
+        return outcome
+
+
+def _save_and_exit(save: Callable[[], SaveReport], write: int) -> None:
+    """Save, send the outcome, and leave without what belongs to the parent."""
+    status = 1
+    try:
+        try:
+            outcome: object = save()
+        except BaseException as error:  # noqa: BLE001  (the parent raises it)
+            outcome = error
+        data = _packed(outcome)
+        while data:
+            data = data[os.write(write, data) :]
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _packed(outcome: object) -> bytes:
+    try:
+        data = pickle.dumps(outcome)
+        pickle.loads(data)  # noqa: S301  (an error may be picklable and not come back)
+    except Exception:  # noqa: BLE001  (then its text has to do)
+        data = pickle.dumps(PodError(f"{type(outcome).__name__}: {outcome}"))
+    return data
+
+
+class Threaded:
+    """A write in a thread, of what was encoded before."""
+
+    def __init__(self, write: Callable[[], SaveReport]) -> None:
+        self._outcome: SaveReport | BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(write,), name="pod-save")
+        self._thread.start()
+
+    def _run(self, write: Callable[[], SaveReport]) -> None:
+        try:
+            self._outcome = write()
+        except BaseException as error:  # noqa: BLE001  (whoever asks for the result gets it)
+            self._outcome = error
+
+    def wait(self, timeout_s: float | None) -> SaveReport | BaseException | None:
+        """Return what the thread came to."""
+        self._thread.join(timeout_s)
+        return None if self._thread.is_alive() else self._outcome

@@ -1,0 +1,89 @@
+"""What the encoder asks for while a session saves, and how a value that cannot be saved is reported."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from pod.chunks import cut
+from pod.format import digest_of
+from pod.graph import Reducer, in_order, memory, module_of
+from pod.store._report import Unsaved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from typing_extensions import Buffer
+
+    from pod.chunks import Piece
+    from pod.graph import Reduced
+    from pod.log import Pieces
+    from pod.podding import Podding
+
+_LONGEST_REASON: Final = 300
+
+
+class Sink(Protocol):
+    """Takes pieces, as a transaction does."""
+
+    def put(self, digest: bytes, parts: Sequence[Buffer]) -> bool:
+        """Take a piece, unless it is known."""
+
+    def put_all(self, pieces: Pieces) -> list[bytes]:
+        """Take the unknown ones of many; return their digests."""
+
+
+class Host:
+    """Takes objects apart and stores chunks, for the encoder."""
+
+    def __init__(self, podding: Podding) -> None:
+        self._podding = podding
+        self.reducer = Reducer(None)
+        self.sink: Sink
+
+    def plain(self, cls: type, /) -> bool:
+        return self.reducer.plain(cls)
+
+    def reduce(self, value: object, /) -> Reduced:
+        return self.reducer.reduce(value)
+
+    def memory(self, value: object, /) -> memoryview:
+        return memory(value)
+
+    def order(self, value: set[Any] | frozenset[Any], /) -> list[Any]:
+        return in_order(value)
+
+    def apart(self, value: object, /) -> bool:
+        return self._podding.apart(value)
+
+    def put(self, data: Buffer, /) -> bytes:
+        digest = digest_of(data)
+        self.sink.put(digest, [data])
+        return digest
+
+    def put_blob(self, data: Buffer, /) -> list[bytes]:
+        digests: list[bytes] = []
+
+        def noted(pieces: Iterable[Piece]) -> Pieces:
+            for digest, part in pieces:
+                digests.append(digest)
+                yield digest, [part]
+
+        with cut(data) as pieces:
+            self.sink.put_all(noted(pieces))
+        return digests
+
+
+def unsaved(name: str, value: object, error: Exception) -> Unsaved:
+    """Say that a variable could not be saved, and why."""
+    text = str(error) or type(error).__name__
+    if not isinstance(error, TypeError | pickle.PicklingError):
+        text = f"{type(error).__name__}: {text}"
+    return Unsaved(name, type_name(value), text.splitlines()[0][:_LONGEST_REASON])
+
+
+def type_name(value: object) -> str:
+    """Return the name of a value's type."""
+    cls = type(value)
+    module = module_of(cls)
+    return cls.__qualname__ if module in {"", "builtins"} else f"{module}.{cls.__qualname__}"

@@ -1,0 +1,233 @@
+"""What a store writes of a version: its record, the map of its names and the map of its pods.
+
+::
+
+    record     encoded {"format": 1, "time_ns", "message", "parent", "branch", "unsaved": [[name, type, reason]..],
+                        "names": root of a tree, "pods": root of a tree, "count": names, "bytes", "next": the next oid}
+    names      key: the name's utf-8; value: encoded [hidden, oid or None, small atom's stream or b""]
+    pods       key: an oid, 8 bytes big-endian; value: 1 | an encoded pod, or 0 | the digest of the piece that holds it,
+                        or, of an object that lies in another pod, 2 | that pod's oid
+    pod        encoded [streams, [[length, digests]..], references, counts, [oid, ordinal..], names it needs,
+                        oid of the pod within which it is read or None, exposed, objects, bytes]
+    digests    up to 4 digests one after the other, or the root of a tree of them (33 bytes)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pod.errors import Corrupt
+from pod.format import decode, digest_of, encode
+from pod.graph import Pod
+from pod.store._tree import digests, grow, look_up, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from pod.store._tree import Put, Read
+
+_FORMAT: Final = 1
+_INLINE_DIGESTS: Final = 4
+_INLINE_BYTES: Final = 1024
+_DIGEST_BYTES: Final = 32
+_ELSEWHERE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One version, as its record says it."""
+
+    time_ns: int
+    message: str | None
+    parent: int | None
+    branch: str | None
+    unsaved: tuple[tuple[str, str, str], ...]
+    names: bytes
+    pods: bytes
+    count: int
+    bytes_written: int
+    next_oid: int
+
+    def pack(self) -> bytes:
+        """Return the record's bytes."""
+        return encode(
+            {
+                "format": _FORMAT,
+                "time_ns": self.time_ns,
+                "message": self.message,
+                "parent": self.parent,
+                "branch": self.branch,
+                "unsaved": [list(found) for found in self.unsaved],
+                "names": self.names,
+                "pods": self.pods,
+                "count": self.count,
+                "bytes": self.bytes_written,
+                "next": self.next_oid,
+            }
+        )
+
+    @classmethod
+    def parse(cls, data: bytes) -> Record:
+        """Read a record."""
+        found: Any = decode(data)
+        if not isinstance(found, dict) or found.get("format") != _FORMAT:
+            raise Corrupt("a version's record is of another format: a newer pod wrote it")
+        return cls(
+            found["time_ns"],
+            found["message"],
+            found["parent"],
+            found["branch"],
+            tuple((name, kind, reason) for name, kind, reason in found["unsaved"]),
+            found["names"],
+            found["pods"],
+            found["count"],
+            found["bytes"],
+            found["next"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a name is bound to: an object with an oid, or a small atom."""
+
+    oid: int | None
+    atom: bytes = b""
+    hidden: bool = False
+
+    def pack(self) -> bytes:
+        """Return its bytes in the map of names."""
+        return encode([self.hidden, self.oid, self.atom])
+
+    @classmethod
+    def parse(cls, data: bytes) -> Bound:
+        """Read them."""
+        hidden, oid, atom = _list(decode(data))
+        return cls(oid, atom, hidden)
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise Corrupt("a version's map holds something else than a list")
+    return value
+
+
+def pod_key(oid: int) -> bytes:
+    """Return a pod's key in the map of pods."""
+    return oid.to_bytes(8, "big")
+
+
+def pack_pod(pod: Pod, put: Put) -> bytes:
+    """Return a pod's value in the map of pods."""
+    exports = [number for pair in sorted(pod.exports.items()) for number in pair]
+    data = encode(
+        [
+            _pack_digests(pod.streams, put),
+            [[length, _pack_digests(found, put)] for length, found in pod.blobs],
+            pod.references,
+            pod.counts,
+            exports,
+            sorted(pod.needs),
+            pod.within,
+            pod.exposed,
+            pod.objects,
+            pod.size_bytes,
+        ]
+    )
+    if len(data) <= _INLINE_BYTES:
+        return b"\1" + data
+    digest = digest_of(data)
+    put(digest, [data])
+    return b"\0" + digest
+
+
+def parse_pod(oid: int, value: bytes, read: Read) -> Pod:
+    """Read a pod."""
+    found = _list(decode(value[1:] if value[0] else read(value[1:])))
+    pod = Pod(oid, 0)
+    (
+        streams,
+        blobs,
+        pod.references,
+        pod.counts,
+        exports,
+        needs,
+        pod.within,
+        pod.exposed,
+        pod.objects,
+        pod.size_bytes,
+    ) = found
+    pod.streams = _digests(streams, read)
+    pod.blobs = [(length, _digests(packed, read)) for length, packed in blobs]
+    pod.exports = dict(zip(exports[::2], exports[1::2], strict=True))
+    pod.needs = set(needs)
+    pod.entries = []
+    return pod
+
+
+def _pack_digests(found: Sequence[bytes], put: Put) -> bytes:
+    if len(found) <= _INLINE_DIGESTS:
+        return b"".join(found)
+    return grow([(b"", digest) for digest in found], put)
+
+
+def _digests(packed: bytes, read: Read) -> list[bytes]:
+    if len(packed) % _DIGEST_BYTES == 0:
+        return [packed[at : at + _DIGEST_BYTES] for at in range(0, len(packed), _DIGEST_BYTES)]
+    return [digest for _key, digest in walk(packed, read)]
+
+
+def reachable(record: Record, read: Read) -> Iterator[bytes]:
+    """Yield the digests of all pieces that a version needs."""
+    yield from digests(record.names, read)
+    yield from digests(record.pods, read)
+    for _key, value in walk(record.pods, read):
+        if value[0] == _ELSEWHERE:
+            continue
+        if not value[0]:
+            yield value[1:]
+        streams, blobs, *_rest = _list(decode(value[1:] if value[0] else read(value[1:])))
+        for packed in (streams, *(found for _length, found in blobs)):
+            if len(packed) % _DIGEST_BYTES:
+                yield from digests(packed, read)
+            yield from _digests(packed, read)
+
+
+def pack_names(names: Mapping[str, Bound], put: Put) -> bytes:
+    """Store the map of names; return its root."""
+    packed = sorted((name.encode("utf-8", "surrogatepass"), bound.pack()) for name, bound in names.items())
+    return grow(packed, put)
+
+
+def parse_names(root: bytes, read: Read) -> dict[str, Bound]:
+    """Read the map of names."""
+    return {key.decode("utf-8", "surrogatepass"): Bound.parse(value) for key, value in walk(root, read)}
+
+
+def pack_pods(values: Iterable[tuple[int, bytes]], put: Put) -> bytes:
+    """Store the map of pods; return its root."""
+    return grow(sorted((pod_key(oid), value) for oid, value in values), put)
+
+
+def find_pod(root: bytes, oid: int, read: Read) -> Pod:
+    """Read the pod that holds the object with this oid."""
+    owner = oid
+    value = look_up(root, pod_key(oid), read)
+    if value is not None and value[0] == _ELSEWHERE:
+        owner = int.from_bytes(value[1:], "big")
+        value = look_up(root, value[1:], read)
+    if value is None or value[0] == _ELSEWHERE:
+        raise Corrupt(f"a version lacks the pod of object {oid}")
+    return parse_pod(owner, value, read)
+
+
+def all_pods(root: bytes, read: Read) -> Iterator[Pod]:
+    """Read all pods of a version."""
+    for key, value in walk(root, read):
+        if value[0] != _ELSEWHERE:
+            yield parse_pod(int.from_bytes(key, "big"), value, read)
+
+
+def elsewhere(owner: int) -> bytes:
+    """Return the value in the map of pods of an object that lies in another pod."""
+    return bytes([_ELSEWHERE]) + pod_key(owner)

@@ -1,0 +1,179 @@
+"""A dict of variables that knows which of them were touched.
+
+Code that runs with it as its globals reads and writes names through `__getitem__` and `__setitem__`, for it is not an
+exact dict. Two routes go past them: `global` stores in functions, which a save sees by identity, and the names
+that a class body reads (before Python 3.13). So binding a class that no import finds counts as touching everything.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pod.graph import name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_BODIES_BYPASS = sys.version_info < (3, 13)
+
+
+class Touched(NamedTuple):
+    """What was touched: names, or everything."""
+
+    names: frozenset[str]
+    everything: bool = False
+
+
+class Watch:
+    """What one store remembers of one namespace.
+
+    Parameters
+    ----------
+    rebound
+        Called with a name that is bound anew or deleted, so that the store need not keep the old object alive.
+    """
+
+    __slots__ = ("__weakref__", "everything", "names", "rebound")
+
+    def __init__(self, rebound: Callable[[str], None] | None = None) -> None:
+        self.names: set[str] = set()
+        self.everything = False
+        self.rebound = rebound
+
+
+class Namespace(dict[str, Any]):
+    """A managed namespace: a dict whose touched names are known.
+
+    It is used like any dict, also as the globals of `exec`. `hidden` are objects that functions of a partly loaded
+    namespace need: code finds them, but they are no variables.
+    """
+
+    __slots__ = ("__weakref__", "_everything", "_touched", "_watches", "hidden")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._touched: set[str] = set()
+        self._everything = False
+        self._watches: list[Watch] = []
+        self.hidden: dict[str, Any] = {}
+
+    def watch(self, watch: Watch) -> None:
+        """Let a store learn what is touched from here on."""
+        self._spread()
+        self._watches.append(watch)
+
+    def unwatch(self, watch: Watch) -> None:
+        """Forget a store."""
+        self._watches = [other for other in self._watches if other is not watch]
+
+    def touched_by(self, watch: Watch) -> Touched:
+        """Return what was touched since the last call for this watch, and forget it."""
+        self._spread()
+        touched = Touched(frozenset(watch.names), watch.everything)
+        watch.names = set()
+        watch.everything = False
+        return touched
+
+    def _spread(self) -> None:
+        for watch in self._watches:
+            watch.names |= self._touched
+            watch.everything |= self._everything
+        self._touched.clear()
+        self._everything = False
+
+    def _rebind(self, key: str) -> None:
+        self._touched.add(key)
+        for watch in self._watches:
+            if watch.rebound is not None:
+                watch.rebound(key)
+
+    # What touches one name
+
+    def __getitem__(self, key: str) -> Any:
+        self._touched.add(key)
+        return dict.__getitem__(self, key)
+
+    def __missing__(self, key: str) -> Any:
+        return self.hidden[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._rebind(key)
+        if _BODIES_BYPASS and isinstance(value, type) and name_of(value) is None:
+            self._everything = True
+        dict.__setitem__(self, key, value)
+
+    def __delitem__(self, key: str) -> None:
+        self._rebind(key)
+        dict.__delitem__(self, key)
+
+    def get(self, key: str, default: Any = None, /) -> Any:
+        self._touched.add(key)
+        return dict.get(self, key, default)
+
+    def setdefault(self, key: str, default: Any = None, /) -> Any:
+        self._touched.add(key)
+        return dict.setdefault(self, key, default)
+
+    def pop(self, key: str, *default: Any) -> Any:
+        self._rebind(key)
+        return dict.pop(self, key, *default)
+
+    def popitem(self) -> tuple[str, Any]:
+        key, value = dict.popitem(self)
+        self._rebind(key)
+        return key, value
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def __ior__(self, other: Any, /) -> Any:
+        self.update(other)
+        return self
+
+    # What touches everything, for it hands out all values
+
+    def clear(self) -> None:
+        for key in dict.keys(self):
+            self._rebind(key)
+        dict.clear(self)
+
+    def values(self) -> Any:
+        self._everything = True
+        return dict.values(self)
+
+    def items(self) -> Any:
+        self._everything = True
+        return dict.items(self)
+
+    def copy(self) -> dict[str, Any]:
+        """Return a plain dict."""
+        self._everything = True
+        return dict(dict.items(self))
+
+    def __or__(self, other: Any, /) -> Any:
+        return self.copy() | other
+
+    def __ror__(self, other: Any, /) -> Any:
+        return other | self.copy()
+
+    def __eq__(self, other: object, /) -> bool:
+        self._everything = True
+        return dict.__eq__(self, other)
+
+    def __ne__(self, other: object, /) -> bool:
+        return not self == other
+
+    __hash__ = None
+
+    # Defined so that `dict(namespace)` and `{**namespace}` go through `__getitem__`
+    def __iter__(self) -> Iterator[str]:
+        return dict.__iter__(self)
+
+    def __repr__(self) -> str:
+        self._everything = True
+        return f"Namespace({dict.__repr__(self)})"
+
+    def __reduce_ex__(self, protocol: Any, /) -> Any:
+        return Namespace, (self.copy(),)

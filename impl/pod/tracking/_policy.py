@@ -1,0 +1,37 @@
+"""How it is found out what was touched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from pod.tracking._namespace import Namespace, Touched, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Tracking(Protocol):
+    """A policy. It must be sound: what it does not report as touched must not have been."""
+
+    def touched(self, namespace: Mapping[str, object], watch: Watch) -> Touched:
+        """Return what was touched since the last call for this watch, and forget it."""
+
+
+class ByName:
+    """The names that code touched in a managed namespace; in any other mapping, all."""
+
+    def touched(self, namespace: Mapping[str, object], watch: Watch) -> Touched:
+        """Return the names that were touched."""
+        if isinstance(namespace, Namespace):
+            return namespace.touched_by(watch)
+        return Touched(frozenset(), everything=True)
+
+
+class Everything:
+    """All names, always."""
+
+    def touched(self, namespace: Mapping[str, object], watch: Watch) -> Touched:
+        """Return everything."""
+        if isinstance(namespace, Namespace):
+            namespace.touched_by(watch)
+        return Touched(frozenset(), everything=True)

@@ -1,0 +1,46 @@
+"""Which names of a namespace are variables."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NOT_VARIABLES: Final = re.compile(r"__.*__|In|Out|_+|_\d+|_i+|_i\d+|_[iod]h|get_ipython", re.DOTALL)
+
+
+def is_variable(name: str) -> bool:
+    """Say whether a name is a variable's: not a dunder, and none that IPython keeps its history in."""
+    return _NOT_VARIABLES.fullmatch(name) is None
+
+
+def variables_of(mapping: Mapping[str, Any]) -> dict[str, object]:
+    """Return a namespace's variables in their order, without touching them."""
+    found = dict(dict.items(mapping)) if isinstance(mapping, dict) else dict(mapping)
+    for name in found.keys() - _VARIABLES:
+        if type(name) is not str or not _learn(name):
+            del found[name]
+    for name in _hidden_by_ipython(mapping):
+        found.pop(name, None)
+    return found
+
+
+def _learn(name: str) -> bool:
+    """Remember that a name is a variable's, so that a thousand names cost no thousand matches."""
+    if is_variable(name):
+        _VARIABLES.add(name)
+        return True
+    return False
+
+
+def _hidden_by_ipython(mapping: Mapping[str, Any]) -> frozenset[str]:
+    if "get_ipython" not in mapping:
+        return frozenset()
+    get = dict.__getitem__(mapping, "get_ipython") if isinstance(mapping, dict) else mapping["get_ipython"]
+    shell = get() if callable(get) else None
+    return frozenset(getattr(shell, "user_ns_hidden", ()))
+
+
+_VARIABLES: Final[set[str]] = set()

@@ -1,0 +1,172 @@
+"""The compiled kernel and the Python one: the same bytes, each reads the other's."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.oracle import differences, portray
+from pod import graph
+from pod.graph import _ops
+from pod.kernel import _build
+from pod.tracking import variables_of
+from tests.pod.kernel.encoding import Shelf, decode, written
+from tests.pod.kinds import MUST
+
+compiled = pytest.importorskip("pod.kernel._kernel", reason="the kernel is not compiled")
+
+
+def both(
+    value: object, namespace: Any = None, apart_least: int = sys.maxsize
+) -> tuple[list[Any], Shelf, list[Any], Shelf]:
+    results: list[Any] = []
+    for encoder_class in (graph.Encoder, compiled.Encoder):
+        shelf = Shelf(namespace)
+        encoder = encoder_class(shelf, apart_least)
+        encoder.namespace = namespace
+        encoder.begin([])
+        results += [encoder.encode(value), shelf]
+    return results[0], results[1], results[2], results[3]
+
+
+def test_the_binary_was_made_of_the_sources_beside_it() -> None:
+    folder = _build.Path(_build.__file__).parent
+    assert _build.source_digest(folder) == compiled.SOURCE_DIGEST
+
+
+@pytest.mark.parametrize("kind", MUST)
+def test_both_write_the_same_bytes_and_read_each_other_s(kind: str) -> None:
+    namespace: dict[str, Any] = {}
+    exec(MUST[kind], namespace)
+    values = variables_of(namespace)
+    slow, slow_shelf, fast, fast_shelf = both(values, namespace)
+    assert written(fast) == written(slow)
+    assert fast_shelf.pieces == slow_shelf.pieces
+    expected = portray(namespace)
+    for decoder, pods, shelf in ((compiled.Decoder, slow, slow_shelf), (graph.Decoder, fast, fast_shelf)):
+        loaded: dict[str, Any] = {}
+        loaded.update(decode(decoder, pods, shelf, loaded))
+        assert differences(expected, portray(loaded)) == []
+
+
+atoms = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.complex_numbers(),
+    st.text(max_size=40),
+    st.binary(max_size=40),
+    st.sampled_from([..., NotImplemented, (), "x" * 33, b"y" * 32, "é" * 17, "\ud800", len, int]),
+)
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> object:
+    """A graph of containers that refer to each other at will."""
+    made: list[Any] = draw(st.lists(atoms, min_size=1, max_size=10))
+    for _ in range(draw(st.integers(1, 25))):
+        parts = draw(st.lists(st.sampled_from(range(len(made))), max_size=6))
+        chosen = [made[part] for part in parts]
+        kind = draw(st.sampled_from(["list", "tuple", "dict", "object", "deque", "grow", "set"]))
+        if kind == "list":
+            made.append(chosen)
+        elif kind == "tuple":
+            made.append(tuple(chosen))
+        elif kind == "dict":
+            made.append({str(number): part for number, part in enumerate(chosen)})
+        elif kind == "object":
+            made.append(Thing(chosen))
+        elif kind == "deque":
+            made.append(Queue(chosen))
+        elif kind == "set":
+            made.append({part for part in chosen if type(part) in {int, str, bytes}})
+        else:
+            grown = [value for value in made if type(value) is list]
+            if grown and made:
+                draw(st.sampled_from(grown)).append(draw(st.sampled_from(made)))
+    return made
+
+
+class Thing:
+    def __init__(self, parts: list[Any]) -> None:
+        for number, part in enumerate(parts):
+            setattr(self, f"part{number}", part)
+
+
+class Queue(list[Any]):
+    pass
+
+
+@given(graphs(), st.sampled_from([2, 4, sys.maxsize]))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+def test_both_write_random_graphs_alike(value: object, apart_least: int) -> None:
+    slow, _, fast, fast_shelf = both(value, None, apart_least)
+    assert written(fast) == written(slow)
+    expected = portray({"value": value})
+    for decoder in (graph.Decoder, compiled.Decoder):
+        assert differences(expected, portray({"value": decode(decoder, fast, fast_shelf)})) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [f"item {number}" for number in range(30_000)],
+        [bytes([number % 251]) * (number % 300) for number in range(5_000)],
+        {number: [number, str(number % 7)] for number in range(8_000)},
+        [Thing([number, "same"]) for number in range(5_000)],
+        [[True, None]] * 3 + [[number % 2 == 0] for number in range(40_000)],
+        list(range(60_000)),
+        [number / 3 for number in range(30_000)],
+    ],
+    ids=["str", "bytes", "dict", "objects", "bools", "ints", "floats"],
+)
+def test_both_cut_chunks_at_the_same_places(value: Any) -> None:
+    slow, _, fast, shelf = both(value)
+    assert written(fast) == written(slow)
+    assert len(fast[-1].streams) > 4
+    assert differences(portray({"v": value}), portray({"v": decode(compiled.Decoder, fast, shelf)})) == []
+
+
+@pytest.mark.parametrize("cut", [1, 2, 7, 20, 41])
+def test_a_stream_that_ends_early_is_an_error_and_no_crash(cut: int) -> None:
+    shelf = Shelf()
+    encoder = compiled.Encoder(shelf)
+    encoder.begin([])
+    value = [{"a": (1, "text", b"x" * 50, 2.5)}, Thing([1]), {3}, 10**30]
+    (pod,) = encoder.encode(value)
+    whole = shelf.pieces[pod.streams[0]]
+    decoder = compiled.Decoder([whole[:-cut]], pod.blobs, pod.references, shelf, None)
+    with pytest.raises(ValueError, match="pod's"):
+        decoder.run(lambda _oid: None, object())
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=500, deadline=None)
+def test_garbage_is_an_error_and_no_crash(data: bytes) -> None:
+    decoder = compiled.Decoder([data], [], [1], Empty(), {})
+    with contextlib.suppress(Exception):
+        decoder.run(lambda _oid: [], object())
+    assert decoder.count >= 0
+
+
+class Empty(Shelf):
+    """Knows no names, so that garbage calls nothing."""
+
+    def by_name(self, module: str, qualname: str, /) -> object:
+        raise AttributeError(qualname)
+
+
+def test_the_opcodes_are_the_same() -> None:
+    header = (_build.Path(_build.__file__).parent / "_kernel.h").read_text()
+    listed = (
+        header[header.index("OP_END") : header.index("OP_COUNT")].replace("= 0x00", "").replace("\n", " ")
+    )
+    names = [name.strip().removeprefix("OP_") for name in listed.split(",") if name.strip()]
+    assert [(name, getattr(_ops, name)) for name in names] == [(name, at) for at, name in enumerate(names)]

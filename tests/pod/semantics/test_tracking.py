@@ -1,0 +1,173 @@
+"""What pod promises of seeing changes, and where it says that it does not."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import threading
+import weakref
+
+import pytest
+
+from tests.pod.notebook import Notebook
+from tests.pod.semantics.promises import promise
+
+
+@promise(18)
+@pytest.mark.parametrize(
+    ("first", "touch"),
+    [
+        ("a = [1]; b = {'k': (a,)}", "b['k'][0].append(2)"),
+        ("a = [1]; f = (lambda x: lambda: x.append(2))(a)", "f()"),
+        ("a = [1]\ndef f(x=a): x.append(2)", "f()"),
+        ("a = [1]\ndef f(): a.append(2)", "f()"),
+        ("a = [1]\ndef f(): a.append(2)\ndef g(): f()", "g()"),
+        ("a = [1]\nclass C: held = a\nc = C()", "c.held.append(2)"),
+        ("a = [1]\nclass C: held = a\nclass D(C): pass\nd = D()", "type(d).held.append(2)"),
+        ("a = [1]; add = a.append", "add(2)"),
+        ("a = [[1]]; i = iter(a)", "next(i).append(2)"),
+        ("import numpy as np\na = np.zeros(5); v = a[1:]", "v[0] = 1"),
+        ("from tests.pod import workshop\nworkshop.reset(); a = workshop.box", "workshop.grow()"),
+        ("from tests.pod import workshop\nworkshop.reset(); a = workshop.box; g = workshop.grow", "g()"),
+        (
+            "from tests.pod import workshop\nworkshop.reset(); a = [1]; workshop.box = {'a': a}",
+            "workshop.box['a'].append(2)",
+        ),
+    ],
+)
+def test_what_a_touched_name_reaches_is_looked_at(first: str, touch: str, notebook: Notebook) -> None:
+    before, after = notebook.run(first, touch)
+    assert notebook.versions[before].digest() != notebook.versions[after].digest()
+
+
+@promise(19)
+@pytest.mark.parametrize(
+    "route",
+    [
+        "globals()['a'].append(2)",
+        "globals().get('a').append(2)",
+        "globals().pop('a').append(2)",
+        "globals().setdefault('a').append(2)",
+        "globals().update(a=[2])",
+        "globals().__ior__({'a': [2]})",
+        "[v.append(2) for v in list(globals().values()) if type(v) is list]",
+        "[v.append(2) for _, v in list(globals().items()) if type(v) is list]",
+        "globals().copy()['a'].append(2)",
+        "dict(globals())['a'].append(2)",
+        "{**globals()}['a'].append(2)",
+        "(globals() | {})['a'].append(2)",
+        "({} | globals())['a'].append(2)",
+        "exec('a.append(2)')",
+        "vars()['a'].append(2)",
+        "def f():\n global a\n a = [3]\nf(); del f",
+    ],
+)
+def test_no_way_to_a_name_is_missed(route: str, notebook: Notebook) -> None:
+    before, after = notebook.run("a = [1]; b = [a]", route)
+    assert notebook.versions[before].digest() != notebook.versions[after].digest()
+
+
+@promise(20)
+def test_what_a_stranger_holds_is_looked_at(notebook: Notebook) -> None:
+    notebook.cell("a = [[1], [2]]; b = {'a': a}")
+    held = dict.__getitem__(notebook.ns, "a")[0]
+    notebook.save()
+    held.append("stranger")
+    tid = notebook.save()
+    assert notebook.store.load(tid)["a"][0] == [1, "stranger"]
+    notebook.check()
+
+
+@promise(21)
+def test_a_loaded_namespace_is_managed(notebook: Notebook) -> None:
+    notebook.cell("a = list(range(50_000)); b = {str(i): [i] for i in range(5_000)}; c = [1]")
+    first = notebook.save()
+    notebook.ns = notebook.store.load(first)
+    again = notebook.save()
+    assert notebook.reports[again].pods_new == 0
+    notebook.cell("c.append(2)")
+    third = notebook.save()
+    assert notebook.reports[third].bytes_written < 4096
+    notebook.check()
+
+
+def _at_address(address: int) -> list[object]:
+    found: list[object] = ctypes.cast(address, ctypes.py_object).value
+    return found
+
+
+@promise(22)
+def test_c_code_that_keeps_an_address_is_not_seen(notebook: Notebook) -> None:
+    notebook.cell("a = [1]")
+    address = id(dict.__getitem__(notebook.ns, "a"))
+    notebook.save()
+    _at_address(address).append(2)
+    assert notebook.store.load(notebook.store.save(notebook.ns))["a"] == [1]
+    notebook.cell("a")
+    assert notebook.store.load(notebook.store.save(notebook.ns))["a"] == [1, 2]
+
+
+@promise(23)
+def test_a_thread_that_reads_past_the_methods_is_not_seen(notebook: Notebook) -> None:
+    notebook.cell("a = [1]")
+    notebook.save()
+    thread = threading.Thread(target=lambda: dict.__getitem__(notebook.ns, "a").append(2))
+    thread.start()
+    thread.join()
+    assert notebook.store.load(notebook.store.save(notebook.ns))["a"] == [1]
+    notebook.cell("a")
+    assert notebook.store.load(notebook.store.save(notebook.ns))["a"] == [1, 2]
+
+
+@promise(24)
+@pytest.mark.parametrize("way", ["weak reference", "collector"])
+def test_a_reference_that_does_not_count_is_not_seen(way: str, notebook: Notebook) -> None:
+    notebook.cell("class C: pass\nc = C(); c.x = 1")
+    weak = weakref.ref(dict.__getitem__(notebook.ns, "c"))
+    notebook.save()
+    if way == "weak reference":
+        weak().x = 2  # type: ignore[union-attr]
+    else:
+        next(each for each in gc.get_objects() if each is weak()).x = 2
+    assert notebook.store.load(notebook.store.save(notebook.ns))["c"].x == 1
+    notebook.cell("c")
+    assert notebook.store.load(notebook.store.save(notebook.ns))["c"].x == 2
+
+
+@promise(25)
+def test_a_full_save_looks_at_everything(notebook: Notebook) -> None:
+    notebook.cell("a = [1]; b = [a]")
+    address = id(dict.__getitem__(notebook.ns, "a"))
+    notebook.save()
+    _at_address(address).append(2)
+    tid = notebook.save(full=True)
+    assert notebook.store.load(tid)["a"] == [1, 2]
+    notebook.check()
+
+
+@promise(26)
+def test_what_cannot_be_saved_is_named(notebook: Notebook) -> None:
+    notebook.cell("g = (i for i in [1]); h = {'g': [g]}; a = [1]; b = [a]")
+    tid = notebook.save()
+    unsaved = {each.name: each for each in notebook.reports[tid].unsaved}
+    assert set(unsaved) == {"g", "h"}
+    assert unsaved["g"].type == "generator"
+    assert unsaved["h"].type == "dict"
+    assert all("generator" in each.reason for each in unsaved.values())
+    loaded = notebook.store.load(tid)
+    assert loaded["b"][0] is loaded["a"]
+    assert "g" not in loaded
+    assert "h" not in loaded
+
+
+@promise(27)
+def test_what_could_not_be_saved_is_saved_once_it_can(notebook: Notebook) -> None:
+    notebook.cell("h = [1, (i for i in [1])]; a = [h]")
+    first = notebook.save()
+    assert {each.name for each in notebook.reports[first].unsaved} == {"h", "a"}
+    notebook.save()
+    notebook.cell("h.pop()")
+    last = notebook.save()
+    assert notebook.reports[last].unsaved == ()
+    assert notebook.store.load(last)["a"] == [[1]]
+    notebook.check()

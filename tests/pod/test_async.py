@@ -1,0 +1,205 @@
+"""Saving in the background: one instant's state, errors out of the future, nothing locked, nothing left."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+import pod
+from harness.oracle import differences, portray
+from tests.pod.disks import BrokenDisk
+from tests.pod.notebook import Notebook, run_python
+
+WAYS = pytest.mark.parametrize("fork", [None, True, False])
+_STATE = (
+    "import numpy as np\nl = [[i] for i in range(30_000)]; a = np.zeros(400_000); d = {'l': l, 'v': a[5:]}"
+)
+
+
+@WAYS
+def test_the_saved_state_is_that_of_the_call(fork: bool | None, tmp_path: Path) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell(_STATE)
+        before = portray(notebook.ns)
+        future = notebook.store.save_async(notebook.ns, fork=fork)
+        notebook.cell("l[0].append('later'); a[:] = 7; l.clear(); d['new'] = 1; del a; x = 1")
+        tid = notebook.remember(future.result(60), before)
+        notebook.check([tid])
+
+
+@WAYS
+def test_what_changed_meanwhile_is_in_the_next_save(fork: bool | None, tmp_path: Path) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell(_STATE)
+        future = notebook.store.save_async(notebook.ns, fork=fork)
+        notebook.cell("l[0].append('later'); a[3] = 7; x = l[1]")
+        notebook.save()
+        future.result(60)
+        notebook.check()
+        notebook.cell("x.append(1)")
+        notebook.save()
+        notebook.check()
+
+
+@WAYS
+def test_load_of_a_running_save_waits(fork: bool | None, tmp_path: Path) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell(_STATE)
+        before = portray(notebook.ns)
+        future = notebook.store.save_async(notebook.ns, fork=fork)
+        assert differences(before, portray(notebook.store.load(future))) == []
+        assert future.done()
+        assert future.exception() is None
+
+
+@WAYS
+def test_saves_come_in_the_order_of_their_calls(fork: bool | None, tmp_path: Path) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell("n = [0]")
+        futures = []
+        for number in range(5):
+            notebook.cell(f"n[0] = {number}")
+            futures.append(notebook.store.save_async(notebook.ns, fork=fork))
+        tids = [int(future.result(60)) for future in futures]
+        assert tids == sorted(set(tids))
+        assert [notebook.store.load(tid)["n"] for tid in tids] == [[number] for number in range(5)]
+
+
+@WAYS
+def test_errors_come_out_of_the_future(fork: bool | None, tmp_path: Path) -> None:
+    disk = BrokenDisk()
+    with Notebook(tmp_path / "store", io=disk) as notebook:
+        notebook.cell("a = [1]")
+        first = notebook.save()
+        notebook.cell("b = [2]")
+        disk.fill()
+        future = notebook.store.save_async(notebook.ns, fork=fork)
+        with pytest.raises(pod.StoreFull):
+            future.result(60)
+        assert isinstance(future.exception(), pod.StoreFull)
+        assert [version.tid for version in notebook.store.log()] == [first]
+        disk.mend()
+        notebook.cell("c = [b]")
+        notebook.save()
+        notebook.check()
+
+
+@WAYS
+def test_the_report_names_what_was_not_saved(fork: bool | None, tmp_path: Path) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell("g = (i for i in [1]); a = [1]")
+        report = notebook.store.save_async(notebook.ns, "a message", fork=fork).result(60)
+        assert [(each.name, each.type) for each in report.unsaved] == [("g", "generator")]
+        assert report.message == "a message"
+        assert report.pods_new >= 1
+        assert notebook.store.log()[0].message == "a message"
+
+
+@WAYS
+def test_close_waits(fork: bool | None, tmp_path: Path) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell(_STATE)
+        future = notebook.store.save_async(notebook.ns, fork=fork)
+        notebook.store.close()
+        assert future.done()
+        notebook.store = pod.open(tmp_path / "store")
+        assert notebook.store.log()[0].tid == int(future.result())
+
+
+def test_no_child_is_left(tmp_path: Path) -> None:
+    before = set(psutil.Process().children())
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell(_STATE)
+        notebook.store.save_async(notebook.ns, fork=True).result(60)
+        assert set(psutil.Process().children()) <= before
+
+
+def test_beside_another_thread_nothing_is_forked(tmp_path: Path) -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait)
+    thread.start()
+    try:
+        pids: list[int] = []
+        os.register_at_fork(before=lambda: pids.append(os.getpid()) if not stop.is_set() else None)
+        with Notebook(tmp_path / "store") as notebook:
+            notebook.cell(_STATE)
+            future = notebook.store.save_async(notebook.ns)
+            notebook.cell("l.clear()")
+            assert len(notebook.store.load(future.result(60))["l"]) == 30_000
+        assert pids == []
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_kernel_of_ipython_is_not_forked(tmp_path: Path) -> None:
+    source = """
+import os, sys, types
+forks = []
+os.register_at_fork(before=lambda: forks.append(1))
+import ipykernel.ipkernel, pod
+from ipykernel.kernelbase import Kernel
+Kernel._instance = object.__new__(Kernel)  # as in a kernel
+ns = pod.new_managed_namespace()
+exec("a = [1]", ns)
+with pod.open(sys.argv[1]) as store:
+    store.save_async(ns).result(60)
+print(len(forks))
+"""
+    assert run_python(source, tmp_path / "store").stdout.strip() == "0"
+
+
+def test_a_thread_of_the_user_s_may_go_on(tmp_path: Path) -> None:
+    """Nothing is locked: another thread reads and writes the namespace while a save runs."""
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell(_STATE, "count = 0")
+        future = notebook.store.save_async(notebook.ns, fork=False)
+
+        def work() -> None:
+            for _ in range(1000):
+                notebook.ns["count"] += 1
+                notebook.ns["l"][0].append(1)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive()
+        assert notebook.store.load(future.result(60))["l"][0] == [0]
+        assert notebook.ns["count"] == 1000
+
+
+def test_a_child_that_dies_is_an_error_of_the_future(tmp_path: Path) -> None:
+    source = """
+import os, signal, sys, pod
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGKILL))
+ns = pod.new_managed_namespace()
+exec("a = [1]", ns)
+with pod.open(sys.argv[1]) as store:
+    try:
+        store.save_async(ns, fork=True).result(60)
+    except pod.PodError as error:
+        print(type(error).__name__)
+    print(int(store.save(ns)) >= 0, len(store.log()))
+"""
+    lines = run_python(source, tmp_path / "store").stdout.split()
+    assert lines[1:] == ["True", "1"]
+    assert lines[0] != ""
+
+
+def test_a_process_that_ends_has_saved(tmp_path: Path) -> None:
+    source = """
+import sys, pod
+ns = pod.new_managed_namespace()
+exec("a = [[i] for i in range(50_000)]", ns)
+store = pod.open(sys.argv[1])
+store.save_async(ns, fork=sys.argv[2] == "fork")
+"""
+    for number, way in enumerate(("fork", "thread"), 1):
+        run_python(source, tmp_path / "store", way)
+        with pod.open(tmp_path / "store", create=False) as store:
+            assert len(store.log()) == number
+            assert store.verify() == []
