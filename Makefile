@@ -34,8 +34,8 @@ peers: ## Get what pond is compared with: Mountpoint, s3fs, GeeseFS (builds them
 	@PYTHON='$(PYTHON)' tools/peers.sh $(PEERS)
 
 test: setup ## Run the tests (the slow ones by `make test-slow`); pod's by themselves: Dask changes how its process pickles
-	$(PY) -m pytest -m 'not slow' --ignore tests/pod $(ARGS)
-	$(PY) -m pytest -m 'not slow' tests/pod $(ARGS)
+	$(PY) -m pytest -m 'not slow' $(or $(ARGS),--ignore tests/pod)
+	$(if $(ARGS),,$(PY) -m pytest -m 'not slow' tests/pod)
 
 test-slow: setup ## Run the slow tests
 	$(PY) -m pytest -m slow $(ARGS)
