@@ -9,6 +9,9 @@ from pond.prefetch._policy import NoPrefetch
 from pond.prefetch._streams import Stream, StreamTable
 from pond.volume import runs
 
+_NEAR = 16
+"""Streams so many readaheads apart are one scan: readers with batches of their own are often two batches apart."""
+
 GAP_BYTES = 800 << 10
 """Neighbours are fetched with one GET when the gap between them costs less than a round trip: about 16 ms at 50 MiB/s."""
 
@@ -32,9 +35,9 @@ class Sequential(NoPrefetch):
     ----------
     fetcher
     chunk_bytes
-        Size of a GET; of one for a stream that leads others, so much for each of them, up to ``readahead_bytes``.
+        Size of a GET; in a scan by several readers, so much for each of them, up to ``readahead_bytes``.
     readahead_bytes
-        How far ahead of a stream; of one that leads others, so far for each of them.
+        How far ahead of a stream; in a scan by several readers, so far for each of them.
     """
 
     def __init__(self, fetcher: Fetcher, chunk_bytes: int, readahead_bytes: int) -> None:
@@ -44,7 +47,8 @@ class Sequential(NoPrefetch):
         self._readahead_bytes = max(readahead_bytes, chunk_bytes)
         self._budget_bytes = fetcher.cache.limit_bytes // 2
         self._largest_get_bytes = min(self._readahead_bytes, self._budget_bytes // 8)
-        self._streams = StreamTable(self._manifest, chunk_bytes, 4 * self._readahead_bytes)
+        near_bytes = min(_NEAR * self._readahead_bytes, self._budget_bytes // 2)
+        self._streams = StreamTable(self._manifest, chunk_bytes, near_bytes)
         self._consumed: OrderedDict[int, None] = OrderedDict()
         self._consumed_bytes = 0
 
@@ -74,28 +78,32 @@ class Sequential(NoPrefetch):
             self._consumed_bytes -= self._manifest.entry_length[oldest]
 
     def _top_up(self, stream: Stream) -> None:
-        """Request what is missing between the stream and the end of its window, in GETs of the chunk size."""
-        manifest = self._manifest
+        """Request what is missing between the stream and the end of its window, in whole GETs."""
+        manifest, fetcher = self._manifest, self._fetcher
         # a reader that never left one file gets that file's rest only
         end = manifest.entries if stream.crossed else manifest.file_entries(stream.node).stop
-        ahead_bytes = sum(manifest.entry_length[stream.expected : stream.ahead])
-        get_bytes = max(self._chunk_bytes, min(stream.leads * self._chunk_bytes, self._largest_get_bytes))
+        ahead, ahead_bytes = stream.ahead, sum(manifest.entry_length[stream.expected : stream.ahead])
+        while ahead < end and ahead_bytes < stream.window_bytes and fetcher.is_here_or_coming(ahead):
+            ahead_bytes += manifest.entry_length[ahead]  # another stream's: a whole GET begins behind it
+            ahead += 1
+        stream.ahead = ahead
+        get_bytes = max(self._chunk_bytes, min(stream.company * self._chunk_bytes, self._largest_get_bytes))
         if ahead_bytes > max(stream.window_bytes - get_bytes, get_bytes // 2):
             return
-        stop = stream.ahead
+        stop = ahead
         while stop < end and ahead_bytes < stream.window_bytes and stop not in self._consumed:
             ahead_bytes += manifest.entry_length[stop]
             stop += 1
-        parts = list(runs(manifest, range(stream.ahead, stop), get_bytes))
+        parts = list(runs(manifest, range(ahead, stop), get_bytes))
         if len(parts) > 1 and stop < end and stop not in self._consumed:
             parts.pop()  # what is left over makes a whole GET the next time
         for part in parts:
-            missing = [entry for entry in part if not self._fetcher.is_here_or_coming(entry)]
+            missing = [entry for entry in part if not fetcher.is_here_or_coming(entry)]
             if missing:
-                if self._fetcher.ahead_bytes + self._fetcher.cache.unread_bytes > self._budget_bytes:
+                if fetcher.ahead_bytes + fetcher.cache.unread_bytes > self._budget_bytes:
                     return
-                for run in merged(self._manifest, missing, GAP_BYTES):
-                    self._fetcher.prefetch(run, again=True)
+                for run in merged(manifest, missing, GAP_BYTES):
+                    fetcher.prefetch(run, again=True)
             stream.ahead = part.stop
-        stream.leads = self._streams.led_by(stream)
-        stream.window_bytes = min(stream.leads * self._readahead_bytes, 2 * stream.window_bytes)
+        stream.company = self._streams.company_of(stream)
+        stream.window_bytes = min(stream.company * self._readahead_bytes, 2 * stream.window_bytes)

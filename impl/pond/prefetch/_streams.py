@@ -6,8 +6,8 @@ the stream that it continues; a reader that has continued twice is sequential, a
 a long stream (the next batch). Random access over n files continues one of k streams by chance once in n/k reads, and
 twice in a row once in (n/k) squared: nothing is fetched ahead of it, and chance never makes a long stream.
 
-Streams that follow one another closely are one scan by several readers. Whoever leads it has ahead of it what the
-others will jump to, so it gets the readahead of all.
+Streams that follow one another closely are one scan by several readers: whoever comes to the end of its batch jumps to
+where another one is heading. So each of them gets the readahead of all, and what one has fetched, no other fetches.
 """
 
 from collections import OrderedDict
@@ -36,7 +36,7 @@ class Stream:
     ahead : up to where (exclusive) it is prefetched
     window_bytes : how far ahead it may be prefetched; doubles while the stream goes on
     seen : number of the read that went on with it last
-    leads : how many streams follow one another closely up to this one, it included
+    company : how many streams follow one another closely where this one is, it included
     """
 
     expected: int
@@ -46,7 +46,7 @@ class Stream:
     ahead: int
     window_bytes: int
     seen: int = 0
-    leads: int = 1
+    company: int = 1
 
     @property
     def sequential(self) -> bool:
@@ -78,10 +78,12 @@ class StreamTable:
         self._reads += 1
         stream = self._streams.pop(entries.start, None)
         if stream is None:
-            windows = [other.window_bytes for other in self._long_behind(entries.start)]
-            window_bytes = max(windows, default=self._first_window_bytes)
-            stream = Stream(entries.start, node, 0, bool(windows), entries.start, window_bytes)
-            stream.reads = _LONG if windows else 0
+            behind = list(self._long_behind(entries.start))
+            window_bytes = max((other.window_bytes for other in behind), default=self._first_window_bytes)
+            stream = Stream(entries.start, node, 0, bool(behind), entries.start, window_bytes)
+            if behind:
+                stream.reads = _LONG
+                stream.company = max(other.company for other in behind)
         elif stream.node != node:
             stream.crossed = True
             stream.node = node
@@ -95,19 +97,17 @@ class StreamTable:
             self._streams.popitem(last=False)
         return stream
 
-    def led_by(self, leader: Stream) -> int:
-        """Count the streams that follow one another closely up to this one, it included; 1 if it is not the first."""
+    def company_of(self, stream: Stream) -> int:
+        """Count the streams that follow one another closely where one is, it included."""
         recent = (s for s in self._streams.values() if s.sequential and s.seen > self._reads - _RECENT)
-        positions = [stream.expected for stream in recent]
-        if any(position > leader.expected for position in positions):
-            return 1
-        count, last = 1, leader.expected
-        for position in sorted(positions, reverse=True):
-            if position < last:
-                if not self._is_near(position, last):
-                    break
-                count, last = count + 1, position
-        return count
+        positions = sorted({stream.expected, *(other.expected for other in recent)})
+        at = positions.index(stream.expected)
+        first = last = at
+        while first > 0 and self._is_near(positions[first - 1], positions[first]):
+            first -= 1
+        while last + 1 < len(positions) and self._is_near(positions[last], positions[last + 1]):
+            last += 1
+        return last - first + 1
 
     def clear(self) -> None:
         """Forget all streams."""

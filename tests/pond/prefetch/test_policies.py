@@ -228,6 +228,22 @@ def test_a_reader_who_jumps_ahead_of_the_others_finds_its_next_batch_there(
         assert rig.store.bytes_fetched <= 1.05 * rig.needed_bytes
 
 
+def test_four_readers_of_one_scan_are_served_in_gets_of_four_chunks(files: dict[bytes, Content]) -> None:
+    chunk_bytes = 128 * KIB
+    with mounted(
+        files,
+        PrefetchMode.SEQUENTIAL,
+        chunk_bytes=chunk_bytes,
+        readahead_bytes=4 * chunk_bytes,
+        cache_bytes=16 * MIB,
+    ) as rig:
+        for _, path in interleaved(list(files), 4, 64):
+            rig.read(path)
+            rig.settle()
+        assert rig.store.bytes_fetched <= 1.01 * rig.needed_bytes
+        assert len(rig.store.gets) <= 1.5 * rig.needed_bytes / (4 * chunk_bytes)
+
+
 def test_four_readers_at_once_are_four_sequential_streams(files: dict[bytes, Content]) -> None:
     paths = list(files)
     with mounted(files, PrefetchMode.SEQUENTIAL, cache_bytes=16 * MIB) as rig:
