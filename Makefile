@@ -33,9 +33,8 @@ setup: ## Install what is needed: system packages (by apt), then Python ones int
 peers: ## Get what pond is compared with: Mountpoint, s3fs, GeeseFS (builds them; nothing else needs them): PEERS
 	@PYTHON='$(PYTHON)' tools/peers.sh $(PEERS)
 
-test: setup ## Run the tests (the slow ones by `make test-slow`); pod's by themselves: Dask changes how its process pickles
-	$(PY) -m pytest -m 'not slow' $(or $(ARGS),--ignore tests/pod)
-	$(if $(ARGS),,$(PY) -m pytest -m 'not slow' tests/pod)
+test: setup ## Run the tests (the slow ones by `make test-slow`): ARGS
+	$(PY) -m pytest -m 'not slow' $(ARGS)
 
 test-slow: setup ## Run the slow tests
 	$(PY) -m pytest -m slow $(ARGS)

@@ -1,4 +1,6 @@
-"""Large buffers as pieces: what changes in one costs a piece, not the buffer.
+"""Large buffers as pieces: what changes in place costs a piece, not the buffer.
+
+Pieces begin at fixed places: an insertion costs all that comes after it (docs/decisions/012).
 
 ::
 

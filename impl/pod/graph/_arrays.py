@@ -2,7 +2,7 @@
 
 A view is (base, offset, shape, strides, dtype, writeable) as long as somebody else holds the base. pandas' blocks are
 an exception: copy-on-write makes frames that share memory independent, and who shares with whom is not stored, so a block
-gets memory of its own.
+gets memory of its own. A masked array is a view of its data, with the mask and the rest among its attributes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from typing import Any, Final
 
 from pod.graph._names import module_of
-from pod.graph._types import BY_CALL, Reduced
+from pod.graph._types import BY_CALL, OWN_DICT, Reduced
 
 _BUFFERS: Final = (bytearray, array_module.array)
 _SIMPLE: Final = "?biufcSUmM"
@@ -29,30 +29,70 @@ class Owned:
 
 def reduce_array(array: Any) -> Reduced | None:
     """Take an exact ndarray apart; None: numpy's own way is the only one (records that hold objects)."""
+    base = _base(array)
+    if base is None or (type(base) in _BUFFERS and array.dtype.hasobject):
+        return reduce_owned(array)
+    arguments = _view(array, base)
+    return None if arguments is None else Reduced(BY_CALL, make_view, arguments, holds=(base,))
+
+
+def reduce_masked(array: Any) -> Reduced | None:
+    """Take a masked array apart: its data, in memory of its own or of its base, and its attributes."""
+    import numpy as np
+
+    base = _base(array)
+    if base is None or type(base) in _BUFFERS:
+        if array.flags.writeable and not array.dtype.hasobject:
+            arguments = (_dtype(array.dtype), array.shape, _order(array))
+            return Reduced(BY_CALL, make_own_masked, arguments, fill=array.nbytes > 0, flags=OWN_DICT)
+        data = np.ndarray.view(array, np.ndarray)
+        held = (array,) if data.base is array else ()
+        return Reduced(BY_CALL, make_masked, (Owned(data),), holds=held, flags=OWN_DICT)
+    view = _view(array, base)
+    return None if view is None else Reduced(BY_CALL, make_masked_view, view, holds=(base,), flags=OWN_DICT)
+
+
+def _base(array: Any) -> Any:
+    """Return whose memory an array shows that somebody else holds too; None: it is the array's alone.
+
+    numpy leaves arrays out that lie between, but not between a masked array and its data.
+    """
     base = array.base
-    if type(base) is memoryview:
-        base = base.obj
-    if type(base) is type(array):
+    while True:
+        if type(base) is memoryview:
+            base = base.obj
+        if type(base) in _BUFFERS:
+            return base
+        if not (is_array(type(base)) or is_masked(type(base))):
+            return None
         if sys.getrefcount(base) > _PRIVATE_BASE:
-            return _reduce_view(array, base)
-    elif type(base) in _BUFFERS and not array.dtype.hasobject:
-        return _reduce_view(array, base)
-    return reduce_owned(array)
+            return base
+        base = base.base
 
 
-def _reduce_view(array: Any, base: Any) -> Reduced | None:
+def _view(array: Any, base: Any) -> tuple[Any, ...] | None:
+    """Return how an array lies in its base; None where that cannot be said."""
     dtype = array.dtype
     if dtype.hasobject and not dtype.kind == base.dtype.kind == "O":
         return None
     offset = _address(array) - _address(base)
-    arguments = (base, offset, array.shape, array.strides, _dtype(dtype), array.flags.writeable)
-    return Reduced(BY_CALL, make_view, arguments, holds=(base,))
+    return (base, offset, array.shape, array.strides, _dtype(dtype), array.flags.writeable)
+
+
+def is_array(cls: type) -> bool:
+    """Say whether a class is numpy's of arrays, and no subclass."""
+    return cls.__name__ == "ndarray" and module_of(cls) == "numpy"
+
+
+def is_masked(cls: type) -> bool:
+    """Say whether a class is numpy's of masked arrays, and no subclass."""
+    return cls.__name__ == "MaskedArray" and module_of(cls).startswith("numpy.ma")
 
 
 def reduce_owned(array: Any) -> Reduced | None:
     """Take an array apart whose memory is its own."""
     dtype = array.dtype
-    order = "C" if array.flags.c_contiguous or not array.flags.f_contiguous else "F"
+    order = _order(array)
     if dtype.hasobject:
         if dtype.kind != "O":
             return None
@@ -83,9 +123,13 @@ def owned_within(value: Any, stands: dict[int, Owned]) -> Any:
         replaced = {key: owned_within(part, stands) for key, part in value.items()}
         if any(replaced[key] is not part for key, part in value.items()):
             return replaced
-    elif module_of(cls) == "numpy" and cls.__name__ == "ndarray" and value.base is not None:
+    elif is_array(cls) and value.base is not None:
         return stands.setdefault(id(value), Owned(value))
     return value
+
+
+def _order(array: Any) -> str:
+    return "C" if array.flags.c_contiguous or not array.flags.f_contiguous else "F"
 
 
 def _dtype(dtype: Any) -> Any:
@@ -109,7 +153,7 @@ def memory(value: Any) -> memoryview:
     """Return an array's memory, flat; a copy of it where it does not lie in one piece."""
     import numpy as np
 
-    array = value.array if type(value) is Owned else value
+    array = np.ndarray.view(value.array if type(value) is Owned else value, np.ndarray)
     if array.flags.f_contiguous and not array.flags.c_contiguous:
         array = array.T
     flat: Any = np.ascontiguousarray(array).reshape(-1)
@@ -123,16 +167,55 @@ def make_array(dtype: Any, shape: tuple[int, ...], order: Any) -> Any:
     return np.empty(shape, dtype, order)
 
 
-def make_view(
-    base: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any, writeable: bool
-) -> Any:
+def make_view(*arguments: Any) -> Any:
     """Make a view of an array."""
     import numpy as np
 
-    view = np.ndarray(shape, dtype, base, offset, strides)
+    return _lie(np.ndarray, *arguments)
+
+
+def _lie(
+    cls: Any,
+    base: Any,
+    offset: int,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    dtype: Any,
+    writeable: bool,
+) -> Any:
+    import numpy as np
+
+    view = np.ndarray.__new__(cls, shape, dtype, base, offset, strides)
     if not writeable:
         view.flags.writeable = False
     return view
+
+
+def make_masked(data: Any) -> Any:
+    """Make a masked array of its data; it has no attributes yet."""
+    import numpy as np
+
+    made = data.view(np.ma.MaskedArray)
+    vars(made).clear()
+    return made
+
+
+def make_own_masked(dtype: Any, shape: tuple[int, ...], order: Any) -> Any:
+    """Make a masked array whose memory is its own and is filled later; it has no attributes yet."""
+    import numpy as np
+
+    made: Any = np.ndarray.__new__(np.ma.MaskedArray, shape, dtype, order=order)
+    vars(made).clear()
+    return made
+
+
+def make_masked_view(*arguments: Any) -> Any:
+    """Make a masked array that is a view of an array; it has no attributes yet."""
+    import numpy as np
+
+    made = _lie(np.ma.MaskedArray, *arguments)
+    vars(made).clear()
+    return made
 
 
 def make_objects(shape: tuple[int, ...], order: Any) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import abc
+import builtins
 import enum
 import types
 from typing import Any, Final
 
+from pod.graph._atoms import is_atom
 from pod.graph._names import module_of
 from pod.graph._types import APART, BY_CALL, Reduced
 
@@ -19,6 +21,25 @@ _ENUM_MADE: Final = frozenset(
      "_generate_next_value_", "_missing_", "_new_member_", "_use_args_", "_member_type_", "_value_repr_", "__new__", "__new_member__",
      "_boundary_", "_flag_mask_", "_all_bits_", "_singles_mask_", "_inverted_", "_sort_order_"}
 )  # fmt: skip
+_SET_LAST: Final = ("__parameters__", "__abstractmethods__")
+
+
+class Behaviour:
+    """Stands for how a class behaves: its methods and other descriptors.
+
+    It is written, and so read, before the attributes that hold data: among those may be instances of the class, and to make
+    one, to compare it or to put it into a set takes the methods. Names that come later are given None, so that the order stays.
+    """
+
+    __slots__ = ("attributes", "cls")
+
+    def __init__(self, cls: type, attributes: dict[str, object]) -> None:
+        self.cls = cls
+        self.attributes = {
+            name: value if _is_behaviour(value) else None
+            for name, value in attributes.items()
+            if name not in _SET_LAST
+        }
 
 
 def reduce_class(cls: type) -> Reduced:
@@ -38,14 +59,15 @@ def reduce_class(cls: type) -> Reduced:
     attributes = {name: value for name, value in cls.__dict__.items() if name not in left_out}
     if attributes.get("__annotations__") == {}:  # made by whoever asked for them
         del attributes["__annotations__"]
-    for name in ("__parameters__", "__abstractmethods__"):  # set first when the class is made again
+    for name in _SET_LAST:  # set first when the class is made again
         if name in attributes:
             attributes[name] = attributes.pop(name)
     registered = abc._get_dump(cls)[0] if isinstance(cls, abc.ABCMeta) else ()  # type: ignore[attr-defined]
     registry = [found for found in (reference() for reference in registered) if found is not None]
     registry.sort(key=lambda found: (module_of(found), found.__qualname__))
     arguments = (type(cls), cls.__name__, cls.__bases__, given)
-    return Reduced(BY_CALL, make_class, arguments, (attributes, registry), setter=fill_class, flags=APART)
+    state = (Behaviour(cls, attributes), attributes, registry)
+    return Reduced(BY_CALL, make_class, arguments, state, setter=fill_class, flags=APART)
 
 
 def _reduce_enum(cls: type[enum.Enum], given: dict[str, object]) -> Reduced:
@@ -56,15 +78,35 @@ def _reduce_enum(cls: type[enum.Enum], given: dict[str, object]) -> Reduced:
         if name not in _GIVEN | _ENUM_MADE and name not in members and not isinstance(value, enum.property)
     }
     arguments = (type(cls), cls.__name__, cls.__bases__, given, members)
-    return Reduced(BY_CALL, make_enum, arguments, (attributes, []), setter=fill_class, flags=APART)
+    state: tuple[object, ...] = (Behaviour(cls, attributes), attributes, [])
+    return Reduced(BY_CALL, make_enum, arguments, state, setter=fill_class, flags=APART)
+
+
+def reduce_behaviour(behaviour: Behaviour) -> Reduced:
+    """Take apart what stands for how a class behaves."""
+    return Reduced(BY_CALL, give_behaviour, (behaviour.cls, behaviour.attributes))
+
+
+def _is_behaviour(value: object) -> bool:
+    return is_atom(value) or hasattr(type(value), "__get__")
 
 
 def make_class(metaclass: type, name: str, bases: tuple[Any, ...], given: dict[str, Any]) -> type:
     """Make a class without its attributes."""
-    made = types.new_class(name, bases, {"metaclass": metaclass}, lambda body: body.update(given))
-    if "__module__" not in given and "__module__" in made.__dict__:
-        type.__delattr__(made, "__module__")
+    if "__module__" in given:
+        return types.new_class(name, bases, {"metaclass": metaclass}, lambda body: body.update(given))
+    made_by, body, keywords = types.prepare_class(name, bases, {"metaclass": metaclass})
+    body.update(given)
+    made: type = _call_where_there_is_no_name(made_by, name, bases, body, **keywords)
     return made
+
+
+def _call(make: Any, *arguments: Any, **keywords: Any) -> Any:
+    return make(*arguments, **keywords)
+
+
+# A class is of the module that its maker's globals name, and cannot be rid of it later: these globals name none.
+_call_where_there_is_no_name: Final = types.FunctionType(_call.__code__, {"__builtins__": builtins})
 
 
 def make_enum(
@@ -80,9 +122,15 @@ def make_enum(
     return made
 
 
-def fill_class(cls: Any, state: tuple[dict[str, Any], list[type]]) -> None:
+def give_behaviour(cls: type, attributes: dict[str, object]) -> None:
+    """Give a class its methods, and its other attributes their places."""
+    for name, value in attributes.items():
+        type.__setattr__(cls, name, value)
+
+
+def fill_class(cls: Any, state: tuple[Any, ...]) -> None:
     """Give a class its attributes, as its body did, and the classes registered with it."""
-    attributes, registry = state
+    *_, attributes, registry = state  # a store may be older than `Behaviour`
     for name, value in attributes.items():
         type.__setattr__(cls, name, value)
     for found in registry:

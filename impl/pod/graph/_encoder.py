@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pod.graph import _ops as op
 from pod.graph._atoms import ATOMS, is_atom, varint
-from pod.graph._exposure import PRIVATE_DICT, Entry, explain
+from pod.graph._exposure import PRIVATE_DICT
+from pod.graph._ledger import Ledger
 from pod.graph._types import (
     APART,
     BY_BUFFER,
@@ -22,20 +23,19 @@ from pod.graph._types import (
     Host,
     Pod,
     Reduced,
-    StaleMet,
 )
 from pod.graph._writer import Frame, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable
+
+    from pod.graph._exposure import Entry
 
 _CALLS: Final = {BY_CALL: op.REDUCE, BY_NEW: op.NEW}
 
 
-class Encoder:
-    """Writes objects as pods, and keeps what it knows of them from save to save.
-
-    Between saves it holds references to no objects but those that have an oid.
+class Encoder(Ledger):
+    """Writes objects as pods; what it knows of them from save to save is its ledger.
 
     Parameters
     ----------
@@ -46,84 +46,13 @@ class Encoder:
     """
 
     def __init__(self, host: Host, apart_least: int = sys.maxsize) -> None:
+        super().__init__()
         self._host = host
         self.namespace: object = None
         self._apart_least = apart_least
-        self._table: dict[int, Entry] = {}
-        self._labels: dict[int, tuple[object, int]] = {}
-        self._plain: dict[type, bool] = {}
         self._writers: list[Writer] = []
         self._frames: list[Frame] = []
-        self._serial = 0
-        self._next_oid = 1
         self._edge = 1  # 0: the value that is pushed next is counted elsewhere
-        self._clear()
-
-    def _clear(self) -> None:
-        self._temporaries: list[object] = []
-        self._doubtful: set[int] = set()
-        self._opaque: list[tuple[object, Sequence[Any]]] = []
-        self._globals: dict[int, tuple[object, tuple[str, str]]] = {}
-
-    @property
-    def next_oid(self) -> int:
-        """The oid that the next object with one gets."""
-        return self._next_oid
-
-    @next_oid.setter
-    def next_oid(self, value: int) -> None:
-        self._next_oid = value
-
-    def begin(self, active: Iterable[Pod]) -> None:
-        """Begin a save in which these pods are written anew; of their objects, only those with an oid are remembered."""
-        self._serial += 1
-        for pod in active:
-            for key in pod.entries:
-                entry = self._table.get(key)
-                if entry is not None and entry.pod is pod:
-                    del self._table[key]
-                    if entry.oid:
-                        self._labels[key] = (entry.obj, entry.oid)
-            pod.entries = ()
-
-    def drop(self, pods: Iterable[Pod]) -> None:
-        """Forget the objects of pods that are no more."""
-        for pod in pods:
-            for key in pod.entries:
-                entry = self._table.get(key)
-                if entry is not None and entry.pod is pod:
-                    del self._table[key]
-            pod.entries = ()
-
-    def labels(self) -> dict[int, object]:
-        """Return oid -> object of what has an oid and was not written yet in this save."""
-        return {oid: obj for obj, oid in self._labels.values()}
-
-    def locate(self, obj: object) -> int | None:
-        """Return the oid of an object that a pod of this save holds (a new one if it has none), None if none does."""
-        entry = self._known(obj)
-        if entry is None:
-            return None
-        self._name(entry)
-        return entry.oid
-
-    def release(self, obj: object) -> None:
-        """Forget an object, so that its memory can be freed."""
-        self._table.pop(id(obj), None)
-
-    def count(self, obj: object, edges: int = 1) -> None:
-        """Count references to an object that are explained from outside the graph."""
-        entry = self._table.get(id(obj))
-        if entry is not None:
-            entry.edges += edges
-
-    def adopt(self, obj: object, pod: Pod, ordinal: int, oid: int) -> None:
-        """Learn an object with an oid from a version that was loaded."""
-        if is_atom(obj):
-            return
-        entry = Entry(obj, pod, ordinal, oid)
-        self._table[id(obj)] = entry
-        pod.entries.append(id(obj))
 
     def encode(self, root: object, oid: int = 0) -> list[Pod]:
         """Write an object and all below it that no pod holds yet.
@@ -142,9 +71,8 @@ class Encoder:
         """
         done: list[Pod] = []
         self._done = done
-        self._journal: list[int] = []
-        label = self._labels.get(id(root))
-        writer = self._open(oid or (label[1] if label else 0))
+        self._journal = []
+        writer = self._open(oid or self._label(root))
         try:
             self._edge = 0
             self._push(root)
@@ -160,25 +88,16 @@ class Encoder:
                 self._root(entry, writer.pod)
             self._close()
         except BaseException:
-            self._forget()
+            self._undo()
+            self._writers.clear()
+            self._frames.clear()
             raise
         return done
-
-    def _forget(self) -> None:
-        for key in self._journal:
-            entry = self._table.pop(key, None)
-            if entry is not None and entry.oid and key not in self._labels:
-                self._labels[key] = (entry.obj, entry.oid)
-        self._writers.clear()
-        self._frames.clear()
 
     # Pods
 
     def _open(self, oid: int = 0) -> Writer:
-        if not oid:
-            oid = self._next_oid
-            self._next_oid += 1
-        pod = Pod(oid, self._serial)
+        pod = Pod(oid or self._new_oid(), self._serial)
         pod.entries = []
         writer = Writer(pod, self._host.put, self._host.put_blob)
         self._writers.append(writer)
@@ -195,29 +114,11 @@ class Encoder:
 
     # Objects
 
-    def _known(self, obj: object) -> Entry | None:
-        entry = self._table.get(id(obj))
-        if entry is not None and entry.pod.serial != self._serial:
-            raise StaleMet(entry.pod.oid)
-        return entry
-
     def _register(self, obj: object) -> Entry:
         writer = self._writers[-1]
-        label = self._labels.pop(id(obj), None)
-        entry = Entry(obj, writer.pod, writer.next, label[1] if label else 0)
-        if label:
-            writer.pod.exports[label[1]] = writer.next
+        entry = self._enter(obj, writer.pod, writer.next)
         writer.next += 1
-        self._table[id(obj)] = entry
-        writer.pod.entries.append(id(obj))
-        self._journal.append(id(obj))
         return entry
-
-    def _name(self, entry: Entry) -> None:
-        if not entry.oid:
-            entry.oid = self._next_oid
-            self._next_oid += 1
-        entry.pod.exports.setdefault(entry.oid, entry.ordinal)
 
     def _refer(self, entry: Entry) -> None:
         """Write a reference to an object that was written before."""
@@ -295,19 +196,12 @@ class Encoder:
         self._frames.append(frame)
 
     def _apart(self, obj: object, steps: Generator[object, None, None]) -> Generator[object, None, None]:
-        label = self._labels.get(id(obj))
-        pod = self._open(label[1] if label else 0).pod
+        pod = self._open(self._label(obj)).pod
         yield from steps
         entry = self._table[id(obj)]
         self._root(entry, pod)
         self._close()
         self._refer(entry)
-
-    def _root(self, entry: Entry, pod: Pod) -> None:
-        """Give a pod's oid to its root, unless that lies in another pod or has one."""
-        if entry.pod is pod:
-            entry.oid = entry.oid or pod.oid
-            pod.exports[entry.oid] = entry.ordinal
 
     def _reduce(self, obj: object) -> Reduced | None:
         """Take an object apart; write it at once if it has a name, or none but its bytes."""
@@ -461,36 +355,3 @@ class Encoder:
             self._emit(op.STATE)
             yield reduced.state
         self._emit(op.END)
-
-    # The end of a save
-
-    def finish(self, pods: Iterable[Pod], outside: dict[int, int]) -> None:
-        """End a save: mark pods that hold an object with more references than the graph explains; drop what is not needed.
-
-        Parameters
-        ----------
-        pods
-            All that were written in this save.
-        outside
-            oid -> number of references from pods that were not.
-        """
-        pods = list(pods)
-        explain(self._table, self._opaque)
-        self._opaque = []
-        self._plain = {}
-        for pod in pods:
-            for key in pod.entries:
-                entry = self._table.get(key)
-                if entry is not None and entry.oid:
-                    entry.edges += outside.get(entry.oid, 0)
-        for pod in pods:
-            pod.exposed = pod.oid in self._doubtful or any(
-                entry.is_exposed for key in pod.entries if (entry := self._table.get(key)) is not None
-            )
-        self._clear()
-        self._labels.clear()
-        for pod in pods:
-            for key in pod.entries:
-                entry = self._table.get(key)
-                if entry is not None and entry.pod is pod and not entry.oid:
-                    entry.obj = None

@@ -21,7 +21,7 @@ import uuid
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from pod.graph import _arrays, _classes, _functions, _tensors
+from pod.graph import _arrays, _classes, _exceptions, _functions, _tensors
 from pod.graph._names import module_name, module_of, name_of
 from pod.graph._types import (
     BY_BUFFER,
@@ -125,8 +125,10 @@ class Reducer:
         return _functions.reduce_function(function, self._namespace, self._stubs)
 
     def _standard(self, obj: Any, cls: type) -> Reduced:
-        reduce = copyreg.dispatch_table.get(cls)
+        reduce = _exceptions.registered(cls)
         found = reduce(obj) if reduce is not None else obj.__reduce_ex__(_PROTOCOL)
+        if reduce is None and isinstance(obj, BaseException):
+            found = _exceptions.without_init(obj, found)
         if module_of(cls).startswith("pandas.") and "Block" in cls.__name__:
             found = _arrays.owned_within(found, {})
         if isinstance(found, str):
@@ -322,8 +324,10 @@ def _owned(_reducer: Reducer, owned: _arrays.Owned) -> Reduced:
 
 def _special(cls: type) -> Callable[[Any], Reduced | None] | None:
     """Return the reducer of a type of a library that need not be there."""
-    if module_of(cls) == "numpy" and cls.__name__ == "ndarray":
+    if _arrays.is_array(cls):
         return _arrays.reduce_array
+    if _arrays.is_masked(cls):
+        return _arrays.reduce_masked
     if module_of(cls) == "torch" and cls.__name__ == "Tensor":
         return _tensors.reduce_tensor
     if module_of(cls) == "torch.storage" and cls.__name__ == "UntypedStorage":
@@ -370,6 +374,7 @@ _BY_TYPE: Final[dict[type, Callable[[Reducer, Any], Reduced]]] = {
     types.FunctionType: Reducer._function,
     types.CodeType: lambda _reducer, code: _functions.reduce_code(code),
     types.CellType: lambda _reducer, cell: _functions.reduce_cell(cell),
+    _classes.Behaviour: lambda _reducer, stub: _classes.reduce_behaviour(stub),
     _functions.Globals: lambda _reducer, stub: _functions.reduce_globals(stub),
     _arrays.Owned: _owned,
     types.ModuleType: _module,

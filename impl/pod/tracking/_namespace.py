@@ -1,21 +1,27 @@
 """A dict of variables that knows which of them were touched.
 
 Code that runs with it as its globals reads and writes names through `__getitem__` and `__setitem__`, for it is not an
-exact dict. Two routes go past them: `global` stores in functions, which a save sees by identity, and the names
-that a class body reads (before Python 3.13). So binding a class that no import finds counts as touching everything.
+exact dict. Two routes go past them: `global` stores in functions, which a save sees by identity, and (before Python 3.13)
+the names that code with locals of its own reads: a class's body, what a function gives to `exec`. So looking up what
+runs such code counts as touching everything (`_builtins`), and so does binding a class that no import finds, for code
+may bring builtins of its own.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+import weakref
+from collections.abc import ItemsView, KeysView, ValuesView
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pod.graph import name_of
+from pod.tracking._builtins import Builtins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_BODIES_BYPASS = sys.version_info < (3, 13)
+_BODIES_BYPASS: Final = sys.version_info < (3, 13)
+_BUILTINS: Final = "__builtins__"
 
 
 class Touched(NamedTuple):
@@ -46,17 +52,20 @@ class Namespace(dict[str, Any]):
     """A managed namespace: a dict whose touched names are known.
 
     It is used like any dict, also as the globals of `exec`. `hidden` are objects that functions of a partly loaded
-    namespace need: code finds them, but they are no variables.
+    namespace need: code finds them, but they are no variables. Nor is `__builtins__`, which the interpreter puts into
+    any globals: it can be asked for, but is not counted or listed.
     """
 
     __slots__ = ("__weakref__", "_everything", "_touched", "_watches", "hidden")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__()
         self._touched: set[str] = set()
         self._everything = False
         self._watches: list[Watch] = []
         self.hidden: dict[str, Any] = {}
+        self._watch_builtins()
+        dict.update(self, *args, **kwargs)
 
     def watch(self, watch: Watch) -> None:
         """Let a store learn what is touched from here on."""
@@ -74,6 +83,19 @@ class Namespace(dict[str, Any]):
         watch.names = set()
         watch.everything = False
         return touched
+
+    def _watch_builtins(self) -> None:
+        """See when code whose globals this is looks up what runs code with locals of its own."""
+        if not _BODIES_BYPASS:
+            return
+        this = weakref.ref(self)
+
+        def running() -> None:
+            namespace = this()
+            if namespace is not None:
+                namespace._everything = True
+
+        dict.__setitem__(self, _BUILTINS, Builtins(running))
 
     def _spread(self) -> None:
         for watch in self._watches:
@@ -120,9 +142,9 @@ class Namespace(dict[str, Any]):
         return dict.pop(self, key, *default)
 
     def popitem(self) -> tuple[str, Any]:
-        key, value = dict.popitem(self)
-        self._rebind(key)
-        return key, value
+        for key in reversed(self):
+            return key, self.pop(key)
+        raise KeyError("popitem(): dictionary is empty")
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         for key, value in dict(*args, **kwargs).items():
@@ -135,22 +157,23 @@ class Namespace(dict[str, Any]):
     # What touches everything, for it hands out all values
 
     def clear(self) -> None:
-        for key in dict.keys(self):
+        for key in self:
             self._rebind(key)
         dict.clear(self)
+        self._watch_builtins()
 
     def values(self) -> Any:
         self._everything = True
-        return dict.values(self)
+        return ValuesView(self)
 
     def items(self) -> Any:
         self._everything = True
-        return dict.items(self)
+        return ItemsView(self)
 
     def copy(self) -> dict[str, Any]:
         """Return a plain dict."""
         self._everything = True
-        return dict(dict.items(self))
+        return {key: value for key, value in dict.items(self) if key != _BUILTINS}
 
     def __or__(self, other: Any, /) -> Any:
         return self.copy() | other
@@ -159,21 +182,29 @@ class Namespace(dict[str, Any]):
         return other | self.copy()
 
     def __eq__(self, other: object, /) -> bool:
-        self._everything = True
-        return dict.__eq__(self, other)
+        return dict.__eq__(self.copy(), other.copy() if isinstance(other, Namespace) else other)
 
     def __ne__(self, other: object, /) -> bool:
         return not self == other
 
     __hash__ = None
 
-    # Defined so that `dict(namespace)` and `{**namespace}` go through `__getitem__`
+    # What lists names; with `__iter__` and `keys` defined, `dict(namespace)` and `{**namespace}` go through `__getitem__`
+
     def __iter__(self) -> Iterator[str]:
-        return dict.__iter__(self)
+        return (key for key in dict.__iter__(self) if key != _BUILTINS)
+
+    def __reversed__(self) -> Iterator[str]:
+        return (key for key in dict.__reversed__(self) if key != _BUILTINS)
+
+    def __len__(self) -> int:
+        return dict.__len__(self) - dict.__contains__(self, _BUILTINS)
+
+    def keys(self) -> Any:
+        return KeysView(self)
 
     def __repr__(self) -> str:
-        self._everything = True
-        return f"Namespace({dict.__repr__(self)})"
+        return f"Namespace({self.copy()!r})"
 
     def __reduce_ex__(self, protocol: Any, /) -> Any:
         return Namespace, (self.copy(),)

@@ -63,3 +63,13 @@ def test_one_changed_byte_changes_one_piece() -> None:
     changed[400_000] ^= 1
     differing = [a.digest != b.digest for a, b in zip(pieces_of(DATA), pieces_of(changed), strict=True)]
     assert sum(differing) == 1
+
+
+def test_a_change_in_place_costs_a_piece_and_an_insertion_all_after_it() -> None:
+    before = [piece.digest for piece in pieces_of(DATA)]
+    at = 10 * PIECE_BYTES + 5
+    changed = [piece.digest for piece in pieces_of(DATA[:at] + bytes([DATA[at] ^ 1]) + DATA[at + 1 :])]
+    assert [i for i, pair in enumerate(zip(before, changed, strict=True)) if pair[0] != pair[1]] == [10]
+    inserted = [piece.digest for piece in pieces_of(DATA[:at] + b"x" + DATA[at:])]
+    assert inserted[:10] == before[:10]
+    assert not set(inserted[10:]) & set(before)

@@ -40,6 +40,16 @@ def test_what_a_touched_name_reaches_is_looked_at(first: str, touch: str, notebo
     assert notebook.versions[before].digest() != notebook.versions[after].digest()
 
 
+@promise(18)
+def test_what_a_class_body_that_fails_reached_is_looked_at(notebook: Notebook) -> None:
+    notebook.cell("p = [[1]]")
+    notebook.save()
+    with pytest.raises(ValueError, match="late"):
+        notebook.cell("class K:\n    p.append(1)\n    raise ValueError('late')")
+    notebook.save()
+    notebook.check()
+
+
 @promise(19)
 @pytest.mark.parametrize(
     "route",
@@ -58,6 +68,9 @@ def test_what_a_touched_name_reaches_is_looked_at(first: str, touch: str, notebo
         "(globals() | {})['a'].append(2)",
         "({} | globals())['a'].append(2)",
         "exec('a.append(2)')",
+        "(lambda: exec('a.append(2)'))()",
+        "(lambda: eval('a.append(2)'))()",
+        "exec('a.append(2)', globals(), {})",
         "vars()['a'].append(2)",
         "def f():\n global a\n a = [3]\nf(); del f",
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import math
 import types
 
@@ -194,6 +195,25 @@ def test_a_part_shares_as_the_whole(notebook: Notebook) -> None:
     functions = notebook.store.load(tid, names=["f"])
     assert set(variables(functions)) == {"f"}
     assert functions["f"]() == 5
+
+
+@promise(17)
+@pytest.mark.parametrize(
+    ("registered", "kept"), [("(C, E)", "by copyreg"), ("every(BaseException)", "by the class")]
+)
+def test_what_copyreg_has_for_a_class_is_kept(
+    registered: str, kept: str, notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copyreg, "dispatch_table", dict(copyreg.dispatch_table))
+    notebook.cell(
+        "import copyreg\nclass C: how = 'by the class'\nclass E(C, Exception): pass",
+        "def every(cls): return {cls}.union(*map(every, type.__subclasses__(cls)))",
+        "def make(cls):\n made = cls(); made.how = 'by copyreg'; return made",
+        "def reduce(obj): return make, (type(obj),)",
+        f"for cls in {registered}: copyreg.dispatch_table[cls] = reduce",
+        "e = E(); del cls",
+    )
+    assert notebook.store.load(notebook.save())["e"].how == kept
 
 
 @promise(17)

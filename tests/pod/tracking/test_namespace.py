@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -178,3 +179,49 @@ class TestByName(TrackingSuite):
 
 class TestEverything(TrackingSuite):
     tracking = Everything()
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="class bodies read names as all code does")
+def test_beginning_to_build_a_class_touches_everything(watched: tuple[Namespace, Watch]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        exec("class K:\n 1 / 0", watched[0])
+    assert watched[0].touched_by(watched[1]) == Touched(frozenset(), everything=True)
+    exec("def make():\n class K: held = a\n return K", watched[0])
+    assert not watched[0].touched_by(watched[1]).everything
+    watched[0]["make"]()
+    assert watched[0].touched_by(watched[1]).everything
+    watched[0].clear()
+    watched[0].touched_by(watched[1])
+    exec("class K: pass", watched[0])
+    assert watched[0].touched_by(watched[1]).everything
+
+
+def test_the_builtins_are_those_of_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    namespace = Namespace()
+    monkeypatch.setattr(builtins, "abs", lambda _: "changed")
+    monkeypatch.setattr(builtins, "added", [1], raising=False)
+    exec("import math\nx = [abs(-1), added, len('ab'), eval('max(1, 2)')]\ndef f(): return added", namespace)
+    assert namespace["x"] == ["changed", [1], 2, 2]
+    assert namespace["f"]() == [1]
+    assert namespace["__builtins__"]["len"] is len
+    with pytest.raises(NameError, match="missing"):
+        exec("missing", namespace)
+
+
+def test_what_the_interpreter_puts_into_globals_is_not_listed() -> None:
+    namespace = Namespace(a=1)
+    exec("b = 2", namespace)
+    assert "__builtins__" in namespace
+    assert (list(namespace), list(reversed(namespace)), len(namespace)) == (["a", "b"], ["b", "a"], 2)
+    assert (list(namespace.keys()), list(namespace.values()), list(namespace.items())) == (
+        ["a", "b"],
+        [1, 2],
+        [("a", 1), ("b", 2)],
+    )
+    assert namespace == {"a": 1, "b": 2} == namespace.copy() == dict(namespace) == {**namespace}
+    assert namespace == Namespace(namespace)
+    assert repr(namespace) == "Namespace({'a': 1, 'b': 2})"
+    assert [namespace.popitem(), namespace.popitem()] == [("b", 2), ("a", 1)]
+    assert not namespace
+    with pytest.raises(KeyError, match="empty"):
+        namespace.popitem()
