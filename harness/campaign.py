@@ -19,7 +19,7 @@ from harness.plan import Plan
 from harness.progress import RunProgress
 from harness.results import write_cases
 from harness.runs import RunFolder
-from harness.unit import UnitOrder, unit_of
+from harness.unit import UnitOrder, unit_of, verified_in
 
 __all__ = ["Campaign", "Shard"]
 
@@ -125,6 +125,7 @@ class Campaign:
     def _todo(self, missing: Mapping[str, object]) -> tuple[list[UnitOrder], int]:
         """Return the units of this shard that are not there yet, and how many trials the others have."""
         todo, done = [], 0
+        verified = tuple(sorted(set().union(*map(verified_in, self.folder.units()))))
         for index, (group, trial_round) in enumerate(self.plan.units):
             if not self._shard.takes(index):
                 continue
@@ -132,7 +133,7 @@ class Campaign:
             if self.folder.has_unit(group, trial_round):
                 done += len(order.cases)
             else:
-                todo.append(order)
+                todo.append(replace(order, verified=verified))
         return todo, done
 
     def _keep(self, result: UnitResult, facts: Mapping[str, Any]) -> str | None:

@@ -29,7 +29,8 @@ from harness.errors import HarnessError, UsageError
 from harness.formats import NOTHING
 from harness.home import Home
 from harness.results import frame_of, load_cases, workload_of
-from harness.runs import RunFolder, latest_run
+from harness.runs import RunFolder, latest_run, open_run
+from harness.schemas import of_files
 from harness.statistics import Change, Pairing, change_of, paired_change
 from harness.systems.fuse import CEILING, CONFIGS
 
@@ -204,20 +205,21 @@ def _key_of(*, systems: bool, machines: bool) -> Callable[[Case], _Key]:
 
 def _load(side: Side, home: Home, suite: str | None) -> list[Case]:
     """Return the results in which a side's trials may lie; a published run may lie here, too."""
-    if side.run_id and (run := RunFolder(home.runs / side.run_id)).exists:
-        return _of_suite(run.cases(), suite)
+    if side.run_id and RunFolder(home.runs / side.run_id).exists:
+        return _of_suite(open_run(home, side.run_id).cases(), suite)
     suites = (
         sorted(path.name for path in home.results.iterdir() if path.is_dir()) if home.results.is_dir() else []
     )
     cases: list[Case] = [
         case
         for name in suites
-        if name not in _NOT_SUITES and suite in {None, name}
+        if name not in _NOT_SUITES and of_files(name) and suite in {None, name}
         for case in load_cases(name, home)
     ]
     if side.commit and not side.published:
         for path in sorted(home.runs.glob("*/run.json")):
-            cases += _of_suite(RunFolder(path.parent).cases(), suite)
+            run = RunFolder(path.parent)
+            cases += _of_suite(run.cases(), suite) if of_files(run.facts()["suite"]) else []
     return cases
 
 

@@ -105,7 +105,7 @@ class Ledger:
 
     def __init__(self, spec: TrialSpec, probe: Probe) -> None:
         self._cpus = spec.cpus
-        self._harness = (spec.run_pid, os.getppid())
+        self._run_pid = spec.run_pid
         self._probe = probe
         self._mounted: ServerReading | None = None
         self._begin: _Moment | None = None
@@ -158,6 +158,6 @@ class Ledger:
             totals=cpu_totals(self._cpus),
             loader_s=loader + sum(cpu_s(pid) for pid in family if pid not in daemon),
             system_s=sum(cpu_s(pid) for pid in daemon if pid),
-            harness_s=sum(cpu_s(pid) for pid in self._harness),
+            harness_s=cpu_s(self._run_pid),
             server=self._probe.read(),
         )

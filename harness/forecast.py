@@ -25,7 +25,7 @@ __all__ = ["Forecast", "Forecaster"]
 _EPOCHS: Final = 2
 _DECODE_S: Final = 0.005  # of one core, for one file
 _READ_S: Final = 0.0003
-_TRIAL_S: Final = {"torch": 9.0, "pillow": 5.0}  # processes, imports, mount, clearing up
+_TRIAL_S: Final = {"torch": 7.5, "pillow": 3.5}  # processes, imports, mount, clearing up
 _LISTED: Final = 1000
 
 

@@ -1,4 +1,4 @@
-"""Which results there are: published ones of this machine, and those of runs on it, newest first."""
+"""Which results of file systems there are: published ones of this machine, and those of runs on it, newest first."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Final
 from harness.home import Home
 from harness.identity import digest_of_result
 from harness.runs import all_runs
+from harness.schemas import of_files
 
 __all__ = ["Found", "Inventory"]
 
@@ -40,13 +41,14 @@ class Inventory:
 
     @staticmethod
     def _paths(home: Home, machine_id: str) -> Iterator[tuple[str, str, Path]]:
-        for run in list(reversed(all_runs(home)))[:_RUNS]:
-            suite = run.facts()["suite"]
+        runs = [(run, str(run.facts()["suite"])) for run in reversed(all_runs(home))]
+        for run, suite in [(run, suite) for run, suite in runs if of_files(suite)][:_RUNS]:
             for path in sorted(run.folder.glob("*.json")):
                 if path.name != "run.json":
                     yield run.run_id, suite, path
         for path in sorted(home.results.glob(f"*/{machine_id}/*.json")):
-            yield PUBLISHED, path.parts[-3], path
+            if of_files(path.parts[-3]):
+                yield PUBLISHED, path.parts[-3], path
 
     def of(self, suite: str, case_id: str) -> Found | None:
         """Return the newest result of a suite's case, if there is one."""

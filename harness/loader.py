@@ -32,9 +32,18 @@ import numpy as np
 
 from harness.errors import TrialFailed, UsageError
 
-__all__ = ["Batch", "Loader", "epoch_order", "list_images", "make_loader", "resolve_loader"]
+__all__ = [
+    "PREFETCH_FACTOR",
+    "Batch",
+    "Loader",
+    "epoch_order",
+    "list_images",
+    "make_loader",
+    "resolve_loader",
+]
 
 PREFETCH_FACTOR: Final = 2
+"""How many batches each worker has under way."""
 _SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 _FLOAT_BYTES: Final = 4
 _LENGTH_BYTES: Final = 8

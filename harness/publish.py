@@ -18,10 +18,11 @@ from harness import podmicro
 from harness.durable import append_line, write_json
 from harness.errors import HarnessError
 from harness.home import Home
+from harness.labels import MINIMUM_REPEATS
 from harness.machine import ENVIRONMENT
-from harness.results import validate
+from harness.results import label_cases, rounds_tried, validate, workload_of
 from harness.runs import RunFolder
-from harness.summary import as_flat, rows_of
+from harness.summary import BASELINE, NO_NETWORK, NULL_FUSE, as_flat, rows_of
 from harness.systems.fuse import CEILING
 
 __all__ = ["publish", "scrub"]
@@ -33,8 +34,11 @@ _OF_HISTORY: Final = (
 _PATH: Final = re.compile(r"(?<![\w.<>:/-])(?:file://|~)?(?:/[\w.@%+=,~-]+)+/?")
 _URL: Final = re.compile(r"\b(?:https?|s3|gs|az)://[^\s\"']+")
 _ADDRESS: Final = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b")
+_HELD_AGAINST: Final = (CEILING, NULL_FUSE, BASELINE)
 _KNOWN_URLS: Final = ("https://github.com/awslabs/mountpoint-s3",)
 _SHORTEST_NAME: Final = 3
+
+_Case = Mapping[str, Any]
 
 
 def _private_names() -> list[str]:
@@ -82,13 +86,15 @@ def scrub(value: Any, names: Sequence[str] | None = None) -> Any:
 def publish(run: RunFolder, home: Home) -> list[Path]:
     """Put a whole run's results into ``results/<suite>/<machine_id>/`` and a line into ``history.jsonl``.
 
-    A case replaces its predecessor. Of the ceiling, trials of other runs stay as long as another case there needs them
-    to be compared with.
+    A case that has trials replaces its predecessor; one without does so only where its predecessor has none either. Of
+    what others are held against (the ceiling, null, Mountpoint without a cache, rows without a network), trials of other
+    runs on the same data stay as long as another case there needs them.
 
     Raises
     ------
     HarnessError
-        When the run is not complete, or a result does not fit the schema.
+        When the run is not complete, has nothing to publish, its id is published with other trials, or a result does not
+        fit the schema.
     """
     if run.facts()["suite"] == podmicro.SUITE:
         return podmicro.publish_cases(run, [scrub(case) for case in run.cases()], home)
@@ -96,25 +102,72 @@ def publish(run: RunFolder, home: Home) -> list[Path]:
         raise HarnessError(f"run {run.run_id} is not complete: go on with harness run --resume {run.run_id}")
     facts = run.facts()
     cases = [scrub(case) for case in run.cases()]
-    for case in cases:
-        validate(case)
     folder = home.results / facts["suite"] / facts["machine_id"]
     there = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
-    fresh = {case["id"]: case for case in cases}
+    _refuse_a_used_id(run.run_id, cases, home.results / facts["suite"], facts["machine_id"])
+    fresh = {
+        case["id"]: case for case in cases if case["trials"] or not there.get(case["id"], {}).get("trials")
+    }
+    if not fresh:
+        raise HarnessError(f"run {run.run_id} has no figure that could replace what is published")
+    staying = [case for name, case in there.items() if name not in fresh]
+    units = run.units()
+    merged, rounds = [], {}
+    for name, case in fresh.items():
+        kept = _kept(there[name], case, staying) if name in there else []
+        if kept:
+            case["trials"] += kept
+            rounds[name] = rounds_tried(name, units) + len(kept)
+            merged.append(case)
+    minimum = facts.get("minimum_repeats", MINIMUM_REPEATS)
+    label_cases(merged, rounds, beside=[*staying, *fresh.values()], minimum_repeats=minimum)
+    for case in cases:
+        validate(case)
+    for name, case in fresh.items():
+        write_json(folder / f"{name}.json", case)
+    append_line(home.results / facts["suite"] / "history.jsonl", _history(run, facts, cases))
+    return [folder / f"{name}.json" for name in fresh]
+
+
+def _refuse_a_used_id(run_id: str, cases: Sequence[_Case], suite: Path, machine_id: str) -> None:
+    """Samples are joined by run and round: one id may name one run's only."""
+    ours = {(machine_id, case["id"]): _samples(case, run_id) for case in cases}
+    for path in sorted(suite.glob("*/*.json")):
+        published = _samples(json.loads(path.read_text()), run_id)
+        mine = ours.get((path.parent.name, path.stem), {})
+        if any(mine.get(number) != samples for number, samples in published.items()):
+            raise HarnessError(
+                f"run {run_id} is published already with other trials of {path.stem}: measure under another --run-id"
+            )
+
+
+def _samples(case: _Case, run_id: str) -> dict[int, Any]:
+    return {
+        trial["round"]: [(epoch["state"], epoch["samples"]) for epoch in trial["epochs"]]
+        for trial in case["trials"]
+        if trial["run_id"] == run_id
+    }
+
+
+def _kept(before: _Case, now: _Case, staying: Sequence[_Case]) -> list[Any]:
+    """Return the trials of a case's predecessor that a case which stays is held against."""
+    who = (before["system"], before["config"])
+    if who not in _HELD_AGAINST and before["params"]["s3"] != NO_NETWORK:
+        return []
+    if before["label"] == "INVALID" or before["dataset"]["digest"] != now["dataset"]["digest"]:
+        return []
+    ours = {trial["run_id"] for trial in now["trials"]}
     needed = {
         trial["run_id"]
-        for name, case in there.items()
-        if name not in fresh and (case["system"], case["config"]) != CEILING
+        for case in staying
+        if _ground(case) == _ground(now) and case["id"] != now["id"]
         for trial in case["trials"]
     }
-    written = []
-    for name, case in fresh.items():
-        if (case["system"], case["config"]) == CEILING and name in there:
-            case["trials"] += [trial for trial in there[name]["trials"] if trial["run_id"] in needed]
-        write_json(folder / f"{name}.json", case)
-        written.append(folder / f"{name}.json")
-    append_line(home.results / facts["suite"] / "history.jsonl", _history(run, facts, cases))
-    return written
+    return [trial for trial in before["trials"] if trial["run_id"] in needed - ours]
+
+
+def _ground(case: _Case) -> tuple[object, ...]:
+    return (case["dataset"]["digest"], case["scale"], workload_of(case))
 
 
 def _history(

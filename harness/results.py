@@ -5,24 +5,31 @@ A trial whose verdict failed gives no time: its seconds are in the file and in n
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.durable import write_json
-from harness.errors import ResultInvalid
 from harness.home import Home, find_home
-from harness.labels import LabelContext, label_of
+from harness.labels import MINIMUM_REPEATS, LabelContext, label_of
 from harness.runs import RunFolder, open_run
+from harness.schemas import validate
+from harness.systems.fuse import SYSTEMS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["frame_of", "load_cases", "load_results", "validate", "workload_of", "write_cases"]
+__all__ = [
+    "frame_of",
+    "label_cases",
+    "load_cases",
+    "load_results",
+    "rounds_tried",
+    "validate",
+    "workload_of",
+    "write_cases",
+]
 
-SCHEMA_FILE: Final = Path(__file__).parent / "schema" / "result.schema.json"
 REFERENCE: Final = "pond"
 _NOT_WORKLOAD: Final = frozenset(
     ("s3", "s3_version", "cache_bytes", "page_cache", "ceiling", "rounds", "judged", "fidelity")
@@ -31,41 +38,48 @@ _OF_OUTCOMES: Final = ("wall_s", "overhead_s", "cgroup")
 _UNCHECKED: Final = {"ok": False, "checked": 0, "wrong": 0}
 
 
-@functools.cache
-def _validator() -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
-
-
-def validate(case: Mapping[str, Any]) -> None:
-    """Check one result against ``harness/schema/result.schema.json``.
-
-    Raises
-    ------
-    ResultInvalid
-        Naming the first place that does not fit.
-    """
-    for error in _validator().iter_errors(case):
-        raise ResultInvalid(f"{case.get('id', 'a result')}: {error.json_path}: {error.message}")
-
-
 def write_cases(run: RunFolder) -> list[dict[str, Any]]:
     """Make the results of all units that are complete, and write them."""
     facts, units = run.facts(), run.units()
     cases = [_case(facts, described, units, run.run_id) for described in facts["cases"]]
-    references = _reference_cache_bytes(cases)
+    rounds = {case["id"]: rounds_tried(case["id"], units) for case in cases}
+    label_cases(cases, rounds, beside=cases, minimum_repeats=facts["minimum_repeats"])
     for case in cases:
-        context = LabelContext(
-            case=case,
-            minimum_repeats=facts["minimum_repeats"],
-            rounds=_rounds(case["id"], units),
-            reference_cache_bytes=references.get(workload_of(case), frozenset()),
-        )
-        case["label"], case["label_reasons"] = label_of(context)
         validate(case)
         write_json(run.folder / f"{case['id']}.json", case)
     return cases
+
+
+def label_cases(
+    cases: Sequence[dict[str, Any]],
+    rounds: Mapping[str, int],
+    *,
+    beside: Sequence[Mapping[str, Any]],
+    minimum_repeats: int = MINIMUM_REPEATS,
+) -> None:
+    """Write each case's label and its reasons into it.
+
+    Parameters
+    ----------
+    cases
+        What is labelled.
+    rounds
+        In how many rounds each was tried, by its id.
+    beside
+        The results whose pond rows say how large a peer's cache has to be.
+    minimum_repeats
+        What the suite asks for.
+    """
+    references = _reference_cache_bytes(beside)
+    for case in cases:
+        context = LabelContext(
+            case=case,
+            minimum_repeats=minimum_repeats,
+            rounds=rounds[case["id"]],
+            reference_cache_bytes=references.get(workload_of(case), frozenset()),
+            layout=SYSTEMS[case["system"]].layout,
+        )
+        case["label"], case["label_reasons"] = label_of(context)
 
 
 def workload_of(case: Mapping[str, Any]) -> tuple[object, ...]:
@@ -83,7 +97,8 @@ def _reference_cache_bytes(cases: Sequence[Mapping[str, Any]]) -> dict[tuple[obj
     return {workload: frozenset(sizes) for workload, sizes in found.items()}
 
 
-def _rounds(case_id: str, units: Sequence[Mapping[str, Any]]) -> int:
+def rounds_tried(case_id: str, units: Sequence[Mapping[str, Any]]) -> int:
+    """Return in how many rounds a run tried a case."""
     tried = {unit["round"] for unit in units for outcome in unit["outcomes"] if outcome["case"] == case_id}
     return len(tried)
 
@@ -98,13 +113,8 @@ def _case(
         for order, outcome in enumerate(unit["outcomes"], 1)
         if outcome["case"] == described["id"]
     ]
-    verdict = next(
-        (o["trial"]["verdict"] for _, _, o in outcomes if o["trial"] and o["trial"]["verdict"]), None
-    )
     trials = [
-        _trial(outcome, unit, order, facts, run_id, verdict)
-        for unit, order, outcome in outcomes
-        if outcome["trial"]
+        _trial(outcome, unit, order, facts, run_id) for unit, order, outcome in outcomes if outcome["trial"]
     ]
     first = next((outcome["trial"] for _, _, outcome in outcomes if outcome["trial"]), None)
     failures = [(unit["round"], outcome) for unit, _, outcome in outcomes if not outcome["trial"]]
@@ -160,10 +170,10 @@ def _trial(
     order: int,
     facts: Mapping[str, Any],
     run_id: str,
-    verdict: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     trial = outcome["trial"]
-    answer = {name: (verdict or _UNCHECKED)[name] for name in ("ok", "checked", "wrong")}
+    answer = {name: (trial["verdict"] or _UNCHECKED)[name] for name in ("ok", "checked", "wrong")}
+    neighbours = {"neighbours": unit["neighbours"]} if unit.get("neighbours") else {}
     return {
         "run_id": run_id,
         "round": unit["round"],
@@ -174,6 +184,7 @@ def _trial(
         "other_cpu_share": unit["other_cpu_share"],
         "attempts": unit["attempts"],
         "noisy": unit["noisy"],
+        **neighbours,
         "epochs": [{**epoch, "verdict": answer} for epoch in trial["epochs"]],
         **{name: outcome[name] for name in _OF_OUTCOMES if outcome.get(name) is not None},
     }
@@ -183,7 +194,7 @@ def load_cases(suite: str, home: Home | None = None, run_id: str | None = None) 
     """Return the published results of a suite, or those of one run on this machine."""
     home = home or find_home()
     if run_id is not None:
-        return [case for case in open_run(home, run_id).cases() if case["suite"] == suite]
+        return [case for case in open_run(home, run_id, any_kind=True).cases() if case["suite"] == suite]
     return [json.loads(path.read_text()) for path in sorted((home.results / suite).glob("*/*.json"))]
 
 
@@ -245,6 +256,8 @@ def _rows(case: Mapping[str, Any]) -> Iterable[dict[str, object]]:
         "files": case["dataset"]["files"],
         "bytes_needed": case["dataset"]["bytes"],
     }
+    verdicts = [epoch["verdict"] for trial in case["trials"] for epoch in trial["epochs"]]
+    any_wrong = any(_is_wrong(verdict) for verdict in verdicts)
     for trial in case["trials"]:
         for epoch in trial["epochs"]:
             mine = shared | {
@@ -254,11 +267,16 @@ def _rows(case: Mapping[str, Any]) -> Iterable[dict[str, object]]:
                 "state": epoch["state"],
                 "verdict": _verdict(epoch["verdict"]),
             }
-            failed = bool(epoch["verdict"]["checked"]) and not epoch["verdict"]["ok"]
+            # A trial that was not compared is as good as those that were.
+            failed = _is_wrong(epoch["verdict"]) or (any_wrong and not epoch["verdict"]["checked"])
             for name, value in _samples(epoch):
                 if failed and _is_time(name):
                     continue
                 yield mine | {"sample": name, "value": value}
+
+
+def _is_wrong(verdict: Mapping[str, Any]) -> bool:
+    return bool(verdict["checked"]) and not verdict["ok"]
 
 
 def _is_time(name: str) -> bool:

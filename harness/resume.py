@@ -10,14 +10,25 @@ from harness.ground import harness_digest, systems_here
 from harness.home import Home
 from harness.machine import commit_of, machine_facts, machine_id
 from harness.plan import Plan
-from harness.runs import RunFolder, all_runs
+from harness.runs import RunFolder, all_runs, is_named
+from harness.schemas import of_files
 
 __all__ = ["stopped_run"]
 
 
 def stopped_run(plan: Plan, home: Home) -> RunFolder | None:
-    """Return the newest run that was stopped before it was complete, and that this request could have begun."""
-    candidates = [run for run in reversed(all_runs(home)) if not run.complete() and not run.goes_on()]
+    """Return the newest run that was stopped before it was complete, and that this request could have begun.
+
+    A run that was given a name is none: its other parts may be measured elsewhere.
+    """
+    candidates = [
+        run
+        for run in reversed(all_runs(home))
+        if not is_named(run.run_id)
+        and of_files(run.facts()["suite"])
+        and not run.complete()
+        and not run.goes_on()
+    ]
     if not candidates:
         return None
     machine, commit = machine_facts(), commit_of(home.folder)

@@ -19,13 +19,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harness.durable import write_json
 from harness.errors import UsageError
 from harness.home import Home
+from harness.schemas import of_files
 
-__all__ = ["RunFolder", "all_runs", "latest_run", "named_run", "new_run_id", "open_run"]
+__all__ = ["RunFolder", "all_runs", "is_named", "latest_run", "named_run", "new_run_id", "open_run"]
+
+
+_GENERATED: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+
+
+def is_named(run_id: str) -> bool:
+    """Say whether a run was given its name: it may be in parts on several machines, and goes on only when asked for."""
+    return not _GENERATED.fullmatch(run_id)
 
 
 def new_run_id() -> str:
@@ -138,26 +147,31 @@ def named_run(home: Home, run_id: str) -> RunFolder:
     return RunFolder(home.runs / run_id)
 
 
-def open_run(home: Home, run_id: str) -> RunFolder:
-    """Return an existing run; ``last`` is the newest.
+def open_run(home: Home, run_id: str, *, any_kind: bool = False) -> RunFolder:
+    """Return an existing run that measures file systems, or with `any_kind` any; ``last`` is the newest of these.
 
     Raises
     ------
     UsageError
-        When there is none of that name.
+        When there is none of that name, or it measured something else.
     """
-    if run_id == "last" and (run := latest_run(home)):
+    if run_id == "last" and (run := latest_run(home, any_kind=any_kind)):
         return run
     run = RunFolder(home.runs / run_id)
     if "/" in run_id or not run.exists:
         known = [run.run_id for run in all_runs(home)]
         raise UsageError(f"no run {run_id!r}; there are: {', '.join(known[-5:]) or 'none'}")
+    if not any_kind and not of_files(run.facts()["suite"]):
+        raise UsageError(
+            f"run {run_id!r} is of suite {run.facts()['suite']!r}, which measures no file systems"
+        )
     return run
 
 
-def latest_run(home: Home) -> RunFolder | None:
-    """Return the newest run."""
-    return next(reversed(all_runs(home)), None)
+def latest_run(home: Home, *, any_kind: bool = False) -> RunFolder | None:
+    """Return the newest run that measures file systems, or with `any_kind` of any."""
+    wanted = (run for run in reversed(all_runs(home)) if any_kind or of_files(run.facts()["suite"]))
+    return next(wanted, None)
 
 
 def all_runs(home: Home) -> list[RunFolder]:

@@ -81,23 +81,26 @@ class Session:
     def reset(self, state: str) -> dict[str, Proof]:
         """Empty the caches that `state` wants empty, layer by layer, and say what shows it.
 
-        Before a cold epoch pages, dentries and inodes go, and the server's own files are read back into memory (its
-        disk is not what is measured); before a warm one only the pages (a system's own metadata cache hangs on dentries),
-        and not even those in a row that is there to show what they add.
+        Before a cold epoch pages, dentries and inodes go; before a warm one only the pages (a system's own metadata cache
+        hangs on dentries), and not even those in a row that is there to show what they add. The server's own files are
+        read back into memory each time: its disk is not what is measured.
         """
         if state != _FIRST and self.system.warm_pages:
             return {"page_cache": Proof(reset=False, proof="kept: this row shows what it adds")}
         if state != _FIRST:
-            return {"page_cache": drop(DROP_PAGES)}
+            return {"page_cache": drop(DROP_PAGES), **self._warm_server()}
         dropped = drop(DROP_DENTRIES_AND_PAGES)
         proofs = {"page_cache": dropped, "dentries": dropped}
         for layer in ("memory", "disk"):
             proofs[f"system_{layer}"] = self.system.reset(layer)
-        if self.probe.present:
-            proofs["server"] = Proof(
-                reset=False, proof=f"{self.probe.warm()} bytes of the server's files read back"
-            )
-        return proofs
+        return proofs | self._warm_server()
+
+    def _warm_server(self) -> dict[str, Proof]:
+        if not self.probe.present:
+            return {}
+        return {
+            "server": Proof(reset=False, proof=f"{self.probe.warm()} bytes of the server's files read back")
+        }
 
     @contextlib.contextmanager
     def epoch(self, state: str, paths: list[Path], proofs: dict[str, Proof]) -> Iterator[EpochTimer]:

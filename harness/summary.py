@@ -95,9 +95,10 @@ class _Table:
         }
 
     def verdict(self, case: _Id, state: str) -> str:
-        """Return the verdict of all trials: the first that is not ``ok``."""
+        """Return the verdict of all trials: what was wrong, else ``ok`` where any was compared."""
         found = self._verdicts.get((case, state), ["-"])
-        return next((verdict for verdict in found if verdict != "ok"), found[0])
+        wrong = (verdict for verdict in found if verdict not in {"ok", "unchecked"})
+        return next(wrong, "ok" if "ok" in found else found[0])
 
     def states(self, case: _Id) -> list[str]:
         return list(dict.fromkeys(state for name, state in self._verdicts if name == case))

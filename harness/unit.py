@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from harness.runs import RunFolder
 from harness.spec import CaseSpec, TrialSpec
 from harness.systems.fuse import SYSTEMS
 
-__all__ = ["UnitOrder", "Watcher", "other_cpu_share", "run_unit", "unit_of"]
+__all__ = ["UnitOrder", "Watcher", "other_cpu_share", "run_unit", "unit_of", "verified_in"]
 
 
 class Watcher(Protocol):
@@ -47,6 +48,8 @@ class UnitOrder:
     other_cpu_limit: float
     other_cpu_repeats: int
     memory_bytes: int | None
+    verified: tuple[str, ...] = ()
+    """The cases whose bytes were compared in an earlier round: these are not compared again."""
 
     @property
     def name(self) -> str:
@@ -56,7 +59,13 @@ class UnitOrder:
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> UnitOrder:
         """Read what `dataclasses.asdict` gave."""
-        return cls(**{**raw, "cases": tuple(CaseSpec(**case) for case in raw["cases"])})
+        cases = tuple(CaseSpec(**case) for case in raw["cases"])
+        return cls(**{**raw, "cases": cases, "verified": tuple(raw["verified"])})
+
+
+def verified_in(unit: Mapping[str, Any]) -> set[str]:
+    """Return the cases of a unit whose bytes were compared."""
+    return {each["case"] for each in unit["outcomes"] if each["trial"] and each["trial"]["verdict"]}
 
 
 def unit_of(
@@ -80,10 +89,10 @@ def unit_of(
 def run_unit(ground: Ground, order: UnitOrder, place: RunFolder, watcher: Watcher) -> dict[str, Any]:
     """Run one round of a group and return what is kept of it.
 
-    Where others took too much of the processors it goes again, at most `other_cpu_repeats` times; the quietest attempt
-    is kept, and called noisy if that is still over the limit.
+    Where others took too much of the processors it goes again, at most `other_cpu_repeats` times. Of all attempts that
+    with the fewest failed trials is kept, of several such the quietest, and called noisy if it is still over the limit.
     """
-    attempts: list[tuple[float, list[Outcome]]] = []
+    attempts: list[tuple[float | None, list[Outcome]]] = []
     while True:
         last = len(attempts) == order.other_cpu_repeats
         outcomes = []
@@ -94,19 +103,27 @@ def run_unit(ground: Ground, order: UnitOrder, place: RunFolder, watcher: Watche
             watcher.finished(case.id, outcome.wall_s, _line(outcome))
         share = other_cpu_share(outcomes)
         attempts.append((share, outcomes))
-        if share <= order.other_cpu_limit or last:
+        if share is None or share <= order.other_cpu_limit or last:
             break
         watcher.say(f"    other processes took {share:.0%} of the CPU: this round goes again")
         watcher.again([outcome.case for outcome in outcomes])
-    share, outcomes = min(attempts, key=lambda attempt: attempt[0])
+    share, outcomes = min(attempts, key=_badness)
+    loud = share is not None and share > order.other_cpu_limit
     return {
         "group": order.group,
         "round": order.round,
-        "other_cpu_share": round(share, 4),
+        "other_cpu_share": None if share is None else round(share, 4),
         "attempts": len(attempts),
-        "noisy": share > order.other_cpu_limit or ground.slot.of > 1,  # a neighbour at work is noise, too
+        "noisy": loud or ground.slot.of > 1,  # a neighbour at work is noise, too
+        "neighbours": ground.slot.of - 1,
         "outcomes": [outcome.as_json() for outcome in outcomes],
     }
+
+
+def _badness(attempt: tuple[float | None, Sequence[Outcome]]) -> tuple[int, float]:
+    share, outcomes = attempt
+    failed = sum(outcome.trial is None for outcome in outcomes)
+    return failed, math.inf if share is None else share
 
 
 def _trial(ground: Ground, order: UnitOrder, case: CaseSpec, place: RunFolder) -> Outcome:
@@ -128,7 +145,7 @@ def _trial(ground: Ground, order: UnitOrder, case: CaseSpec, place: RunFolder) -
         s3_url=ground.urls.get(system.layout),
         probe_port=None if system.layout == "none" else ground.probe_port,
         profile=case.profile,
-        twin=order.round == 1,
+        twin=case.id not in order.verified,
         work=str(work),
         notebook=str(notebook_path()),
         executed=str(place.folder / "notebooks" / f"{case.id}-r{order.round}.ipynb"),
@@ -147,14 +164,14 @@ def _name(case: CaseSpec) -> str:
     return f"{case.system} {case.config}{f' over {network}' if network else ''}"
 
 
-def other_cpu_share(outcomes: Sequence[Outcome]) -> float:
-    """Return the share of the CPU that other processes took over all epochs of some trials."""
+def other_cpu_share(outcomes: Sequence[Outcome]) -> float | None:
+    """Return the share of the CPU that other processes took over all epochs of some trials; None without epochs."""
     taken = capacity = 0.0
     for outcome in outcomes:
         for epoch in outcome.trial["epochs"] if outcome.trial else []:
             taken += epoch["samples"]["other_cpu_s"]
             capacity += epoch["samples"]["cpu_capacity_s"]
-    return taken / capacity if capacity else 0.0
+    return taken / capacity if capacity else None
 
 
 def _line(outcome: Outcome) -> str:

@@ -78,7 +78,7 @@ def publish(run: Annotated[str, typer.Argument(help="A run's id, or last.")]) ->
     from harness.publish import publish as publish_run
 
     home = find_home()
-    written = publish_run(open_run(home, run), home)
+    written = publish_run(open_run(home, run, any_kind=True), home)
     typer.echo(
         f"{len(written)} results in {written[0].parent.relative_to(home.folder)}; next: harness readme"
     )

@@ -13,21 +13,7 @@ import typer
 from rich.console import Console
 
 from harness.campaign import Campaign, Shard
-from harness.cli._options import (
-    S3,
-    Access,
-    Config,
-    Data,
-    Judged,
-    LoaderName,
-    Mode,
-    Only,
-    Profile,
-    Rounds,
-    Scale,
-    SuiteName,
-    split,
-)
+from harness.cli._options import Chosen, choosing
 from harness.errors import HarnessError, UsageError
 from harness.home import Home, find_home
 from harness.jobs import JobsSpec, parse_jobs
@@ -46,19 +32,9 @@ __all__ = ["INTERRUPTED", "plan", "run_suite"]
 INTERRUPTED: Final = 130
 
 
+@choosing
 def run_suite(
-    suite: SuiteName,
-    config: Config = None,
-    only: Only = None,
-    scale: Scale = None,
-    rounds: Rounds = None,
-    judged: Judged = False,
-    s3: S3 = "sim",
-    profile: Profile = None,
-    loader: LoaderName = "auto",
-    data: Data = None,
-    access: Access = None,
-    mode: Mode = None,
+    chosen: Chosen,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run; touch nothing.")] = False,
     resume: Annotated[
         str | None, typer.Option(help="Go on with this run (its id, or last); --rounds may give it more.")
@@ -88,25 +64,13 @@ def run_suite(
         raise UsageError("--resume, --fresh and --run-id exclude each other")
     if shard and run_id is None:
         raise UsageError("--shard needs --run-id: the name that all shards of the run are given")
-    options = Options(
-        configs=split(config),
-        scale=scale,
-        rounds=rounds,
-        judged=judged,
-        s3=s3,
-        profile=profile,
-        loader=loader,
-        data=data.absolute() if data else None,
-        accesses=split(access),
-        mode=mode,
-        only=split(only),
-    )
     folder = open_run(home, resume) if resume else named_run(home, run_id) if run_id else None
     if folder and resume:
         facts = folder.facts()  # a run goes on as it was begun
         begun = replace(Options.from_json(facts["options"]), loader=facts["loader"])
-        options = replace(begun, rounds=rounds if rounds is not None else begun.rounds)
-    plan = _plan(suite, options, thorough=not dry_run)
+        rounds = chosen.options.rounds
+        chosen = Chosen(chosen.suite, replace(begun, rounds=begun.rounds if rounds is None else rounds))
+    plan = _plan(chosen, thorough=not dry_run)
     if dry_run:
         _print_plan(plan, home)
         return
@@ -142,8 +106,8 @@ def _run(plan: Plan, home: Home, folder: RunFolder, jobs: JobsSpec, shard: Shard
         )
 
 
-def _plan(suite: str, options: Options, *, thorough: bool) -> Plan:
-    found = load_suite(suite)
+def _plan(chosen: Chosen, *, thorough: bool) -> Plan:
+    found, options = load_suite(chosen.suite), chosen.options
     build_plan(found, options, options.loader)  # a wrong name is said before torch is looked for
     return build_plan(found, options, resolve_loader(options.loader, thorough=thorough))
 
@@ -166,36 +130,13 @@ def _print_plan(plan: Plan, home: Home) -> None:
         typer.echo(line)
 
 
+@choosing
 def plan(
-    suite: SuiteName,
-    config: Config = None,
-    only: Only = None,
-    scale: Scale = None,
-    rounds: Rounds = None,
-    judged: Judged = False,
-    s3: S3 = "sim",
-    profile: Profile = None,
-    loader: LoaderName = "auto",
-    data: Data = None,
-    access: Access = None,
-    mode: Mode = None,
+    chosen: Chosen,
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects, alone on stdout.")] = False,
 ) -> None:
     """List a suite's cases: digest, what has a result, and what time, bytes and requests the rest takes."""
-    options = Options(
-        configs=split(config),
-        scale=scale,
-        rounds=rounds,
-        judged=judged,
-        s3=s3,
-        profile=profile,
-        loader=loader,
-        data=data.absolute() if data else None,
-        accesses=split(access),
-        mode=mode,
-        only=split(only),
-    )
-    built, home = _plan(suite, options, thorough=False), find_home()
+    built, home = _plan(chosen, thorough=False), find_home()
     if as_json:
         typer.echo(json.dumps([one.as_json() for one in planned_cases(built, home)], indent=1))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from harness.ground import Ground, GroundOrder, lay_ground
@@ -11,7 +12,7 @@ from harness.home import Home
 from harness.jobs._jobs import Jobs, UnitResult
 from harness.runs import RunFolder
 from harness.slot import Slot, hold_slot
-from harness.unit import UnitOrder, Watcher, run_unit
+from harness.unit import UnitOrder, Watcher, run_unit, verified_in
 
 __all__ = ["here"]
 
@@ -27,9 +28,12 @@ class _Here:
 
     def results(self, orders: Sequence[UnitOrder]) -> Generator[UnitResult]:
         facts = self._ground.facts()
-        for order in orders:
+        verified: set[str] = set()
+        for planned in orders:
+            order = replace(planned, verified=tuple(sorted(verified.union(planned.verified))))
             unit = run_unit(self._ground, order, self._run, self._watcher)
             yield UnitResult(order, unit, facts, {})
+            verified |= verified_in(unit)
 
 
 @contextmanager

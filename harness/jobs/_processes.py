@@ -7,6 +7,7 @@ import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from harness.errors import HarnessError
@@ -14,7 +15,7 @@ from harness.ground import GroundOrder
 from harness.jobs._jobs import Jobs, UnitResult
 from harness.jobs._process import order_for, pass_on, run_process
 from harness.slot import Slot, share_of
-from harness.unit import UnitOrder, Watcher
+from harness.unit import UnitOrder, Watcher, verified_in
 
 __all__ = ["processes"]
 
@@ -25,6 +26,7 @@ class _Processes:
         self._at_once = at_once
         self._watcher = watcher
         self._stop = threading.Event()
+        self._verified: set[str] = set()  # grows when a unit has been kept
         self._free: queue.Queue[Slot] = queue.Queue()
         for number in range(at_once):
             self._free.put(Slot(number, at_once))
@@ -38,14 +40,17 @@ class _Processes:
             futures = [threads.submit(self._result, order) for order in orders]
             try:
                 for future in as_completed(futures):
-                    yield future.result()
+                    result = future.result()
+                    yield result
+                    self._verified |= verified_in(result.unit) if result.unit else set()
             finally:
                 self._stop.set()
                 threads.shutdown(cancel_futures=True)
 
     def _result(self, order: UnitOrder) -> UnitResult:
         try:
-            answer = self._run(order)
+            known = tuple(sorted({*self._verified, *order.verified}))
+            answer = self._run(replace(order, verified=known))
         except HarnessError as error:
             return UnitResult(order, None, {}, {}, str(error))
         return UnitResult(order, answer["unit"], answer["facts"], answer["files"])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+from harness.durable import write_json
+from harness.runs import RunFolder
 
 FILES = 1_000
 BYTES = 150_000_000
@@ -20,9 +24,10 @@ def epoch(state: str, seconds: float, *, gets: int | None = None, fetched: int =
             "bytes": fetched if gets else 0,
             "usd": gets * 4e-7,
         }
+    samples = {"epoch_s": seconds, "total_s": seconds + 1, "first_batch_s": 1.0, "files": float(FILES)}
     return {
         "state": state,
-        "samples": {"epoch_s": seconds, "total_s": seconds + 1, "first_batch_s": 1.0, "files": float(FILES)},
+        "samples": samples | ({} if gets is None else {"system.cache_bytes": 1_000_000.0}),
         "cache_state": {"page_cache": {"reset": True, "proof": "dropped"}},
         "s3": s3,
         "cpu_s": {"system": None, "loader": 1.5, "server": None},
@@ -100,6 +105,49 @@ def case(
         "dirty": False,
         "trials": trials,
     }
+
+
+def podmicro_case() -> dict[str, Any]:
+    """A result of the suite that reads no files: it has another schema."""
+    trial = {
+        "run_id": "run-p",
+        "round": 1,
+        "order": 1,
+        "cpus": [0],
+        "other_cpu_share": 0.0,
+        "samples": {"first save": {"seconds": 1.0, "bytes": 10.0, "fsync_s": 0.1}},
+    }
+    return {
+        "schema": 1,
+        "id": "lists_pod_scale1",
+        "suite": "pod-micro",
+        "system": "pod",
+        "system_version": "1",
+        "system_digest": "d" * 64,
+        "workload": "lists",
+        "about": "lists",
+        "scale": 1.0,
+        "seeds": {"session": 42},
+        "status": "ok",
+        "reason": None,
+        "verdict": {"ok": True, "checked": 2, "wrong": 0},
+        "label": "OPEN",
+        "label_reasons": ["n = 1 < 7"],
+        "machine": case()["machine"],
+        "machine_id": MACHINE_ID,
+        "commit": "c" * 40,
+        "dirty": False,
+        "trials": [trial],
+    }
+
+
+def podmicro_run(runs: Path, run_id: str = "run-p") -> RunFolder:
+    """A run of that suite on this machine."""
+    result = podmicro_case()
+    run = RunFolder(runs / run_id)
+    run.begin({"suite": "pod-micro", "rounds": 1, "groups": ["lists"], "machine_id": result["machine_id"]})
+    write_json(run.folder / f"{result['id']}.json", result)
+    return run
 
 
 def timed(

@@ -14,10 +14,21 @@ Change = Callable[[dict[str, Any]], object]
 
 
 def label(
-    result: dict[str, Any], rounds: int = 7, reference: frozenset[int] = frozenset()
+    result: dict[str, Any],
+    rounds: int = 7,
+    reference: frozenset[int] = frozenset(),
+    *,
+    minimum: int = 5,
+    layout: str = "pond",
 ) -> tuple[str, list[str]]:
     return label_of(
-        LabelContext(case=result, minimum_repeats=5, rounds=rounds, reference_cache_bytes=reference)
+        LabelContext(
+            case=result,
+            minimum_repeats=minimum,
+            rounds=rounds,
+            reference_cache_bytes=reference,
+            layout=layout,
+        )
     )
 
 
@@ -58,6 +69,62 @@ def test_what_makes_a_case_invalid(change: Change, reason: str) -> None:
     assert label(each_epoch(case(), change)) == ("INVALID", [reason])
 
 
+def before_the_epoch(requests: float, fetched: float) -> Change:
+    early = {"requests_before_epoch": requests, "bytes_before_epoch": fetched}
+
+    def change(epoch: dict[str, Any]) -> None:
+        if epoch["state"] == "cold":
+            epoch["samples"] |= early
+
+    return change
+
+
+def test_what_was_fetched_before_the_epoch_does_not_prove_it_cold() -> None:
+    assert label(each_epoch(case(), before_the_epoch(3, 1_000_000))) == ("CLOSED", [])
+    assert label(each_epoch(case(), before_the_epoch(40, 150_000_000))) == (
+        "INVALID",
+        ["cold not proved: fewer bytes fetched than read"],
+    )
+
+
+def without_a_cache(gets: int) -> dict[str, Any]:
+    result = case("mountpoint", "nocache", trials=[trial(n, 2.0, 1.0, gets=gets) for n in range(1, 8)])
+    result["params"] |= {"cache_bytes": None, "page_cache": True}
+    return result
+
+
+def test_without_a_cache_every_file_is_asked_for_in_a_cold_epoch() -> None:
+    assert label(without_a_cache(1_000), layout="objects") == ("CLOSED", [])
+    assert label(without_a_cache(899), layout="objects") == (
+        "INVALID",
+        ["cold not proved: fewer GETs than files, without a cache"],
+    )
+    assert label(without_a_cache(40), layout="pond") == ("CLOSED", [])  # packed: one GET has many files
+
+
+def test_requests_of_the_mount_and_the_listing_are_not_the_cold_epochs() -> None:
+    listed = each_epoch(without_a_cache(1_000), before_the_epoch(1, 1_000))
+    assert label(listed, layout="objects") == ("CLOSED", [])
+
+    fetched = each_epoch(without_a_cache(1_000), before_the_epoch(500, 1_000))
+    assert label(fetched, layout="objects") == (
+        "INVALID",
+        ["cold not proved: fewer GETs than files, without a cache"],
+    )
+
+
+def test_bytes_that_were_compared_in_one_round_hold_for_all() -> None:
+    result = case()
+    for one in [*result["trials"][:2], *result["trials"][3:]]:
+        for epoch in one["epochs"]:
+            epoch["verdict"] = {"ok": False, "checked": 0, "wrong": 0}
+    assert label(result) == ("CLOSED", [])
+
+    for epoch in result["trials"][2]["epochs"]:
+        epoch["verdict"] = {"ok": False, "checked": 1_000, "wrong": 1}
+    assert label(result) == ("INVALID", ["1 of 1000 files read wrong"])
+
+
 def test_one_bad_epoch_of_one_trial_is_enough() -> None:
     result = case()
     result["trials"][4]["epochs"][1]["verdict"].update(ok=False, wrong=1)
@@ -85,7 +152,10 @@ def test_where_the_server_counts_nothing_empty_caches_prove_cold() -> None:
         epoch["s3"] = None
         epoch["cache_state"] |= {"system_memory": empty, "system_disk": empty}
 
-    assert label(each_epoch(case(), uncounted)) == ("OPEN", ["requests not counted"])
+    assert label(each_epoch(case(), uncounted)) == (
+        "OPEN",
+        ["cold not counted by the server", "requests not counted"],
+    )
 
 
 @pytest.mark.parametrize("layer", ["system_memory", "system_disk"])
@@ -124,10 +194,20 @@ def test_one_cache_shown_to_be_empty_does_not_prove_cold(layer: str) -> None:
             "page cache neither bounded nor counted",
         ),
         (
-            first_epoch(lambda e: e.update(page_cache_bytes=3 << 20)),
+            first_epoch(
+                lambda e: (
+                    e.update(page_cache_bytes=3 << 20),
+                    e["samples"].update({"system.cache_bytes": 200_000_000.0}),
+                )
+            ),
             "unequal cache bytes: 3 MiB of page cache beyond 191 MiB",
         ),
         (first_epoch(lambda e: e.update(s3=None), 1), "requests not counted"),
+        (first_epoch(lambda e: e["samples"].pop("system.cache_bytes")), "cache not counted"),
+        (
+            lambda c: c["trials"][2].update(neighbours=1, noisy=True),
+            "1 of 7 rounds measured beside neighbours (--jobs)",
+        ),
     ],
 )
 def test_what_keeps_a_case_open(change: Change, reason: str) -> None:
@@ -152,6 +232,23 @@ def test_a_case_needs_five_trials_and_all_that_were_tried(
     result["trials"] = result["trials"][:kept]
 
     assert label(result, rounds) == expected
+
+
+@pytest.mark.parametrize(("minimum", "expected"), [(1, "n = 4 < 5"), (7, "n = 4 < 7")])
+def test_a_suite_may_ask_for_more_than_five_trials_and_not_for_fewer(minimum: int, expected: str) -> None:
+    result = case()
+    result["trials"] = result["trials"][:4]
+
+    assert label(result, 4, minimum=minimum) == ("OPEN", [expected])
+
+
+def test_the_workers_window_has_both_batches_that_each_has_under_way() -> None:
+    result = case()  # 4 workers, 16 files of 150 kB each
+    result["params"]["cache_bytes"] = 19_200_000
+    assert label(result) == ("CLOSED", [])
+
+    result["params"]["cache_bytes"] -= 1
+    assert label(result) == ("OPEN", ["the workers' window exceeds the cache at scale 1/118"])
 
 
 def test_a_cache_and_its_pages_are_bounded_together() -> None:

@@ -28,7 +28,9 @@ def begun(home: Home, run_id: str, cases: list[dict[str, Any]], *, units: int = 
         }
     )
     for number in range(units):
-        run.write_unit("random-decode", number + 1, {"group": "random-decode", "round": number + 1})
+        run.write_unit(
+            "random-decode", number + 1, {"group": "random-decode", "round": number + 1, "outcomes": []}
+        )
     for result in cases:
         write_json(run.folder / f"{result['id']}.json", result)
     return run
@@ -97,6 +99,123 @@ def test_tmpfs_trials_stay_as_long_as_another_case_needs_them(tmp_path: Path) ->
     frame = load_results("fuse", home)
 
     assert set(frame[frame["system"] == "tmpfs"]["run_id"]) == {"run-b", "run-c"}
+
+
+def under(run_id: str, *cases: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give all trials of some results a run."""
+    for result in cases:
+        for one in result["trials"]:
+            one["run_id"] = run_id
+    return list(cases)
+
+
+def kept_of(home: Home, system: str, config: str) -> set[str]:
+    frame = load_results("fuse", home)
+    return set(frame[(frame["system"] == system) & (frame["config"] == config)]["run_id"])
+
+
+@pytest.mark.parametrize("status", ["not_installed", "failed", "timeout"])
+def test_a_case_without_trials_does_not_replace_one_that_has_some(tmp_path: Path, status: str) -> None:
+    home = Home(tmp_path)
+    publish(begun(home, "run-a", [*under("run-a", case("rclone", "disk")), tmpfs([1.0])]), home)
+    gone = case("rclone", "disk", trials=[]) | {"status": status, "reason": "no", "label": "INVALID"}
+
+    written = publish(begun(home, "run-b", [gone, tmpfs([1.0], run_id="run-b")]), home)
+
+    assert kept_of(home, "rclone", "disk") == {"run-a"}
+    assert [path.stem for path in written] == ["tmpfs_files_random_decode"]
+    assert kept_of(home, "tmpfs", "files") == {"run-a", "run-b"}  # what stays is still held against its own
+
+
+def test_a_run_without_any_figure_publishes_nothing(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    publish(begun(home, "run-a", [case()]), home)
+    failed = case(trials=[]) | {"status": "failed", "reason": "no", "label": "INVALID"}
+
+    with pytest.raises(HarnessError, match="run-b has no figure"):
+        publish(begun(home, "run-b", [failed]), home)
+
+    assert len((home.results / "fuse" / "history.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_case_without_trials_replaces_one_without(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    for run_id, reason in (("run-a", "first"), ("run-b", "second")):
+        none = case("rclone", "disk", trials=[]) | {"status": "not_installed", "reason": reason}
+        publish(begun(home, run_id, [none]), home)
+
+    (path,) = (home.results / "fuse" / MACHINE_ID).glob("*.json")
+    assert json.loads(path.read_text())["reason"] == "second"
+
+
+@pytest.mark.parametrize(
+    ("system", "config", "s3"),
+    [
+        ("mountpoint", "nocache", "sim-aws"),
+        ("null", "memory", "sim-aws"),
+        ("pond", "19GiB", "sim-none"),
+    ],
+)
+def test_what_others_are_held_against_stays_with_them(
+    tmp_path: Path, system: str, config: str, s3: str
+) -> None:
+    home = Home(tmp_path)
+    old = under("run-a", case(), case(system, config, s3=s3))
+    publish(begun(home, "run-a", old), home)
+
+    publish(begun(home, "run-b", under("run-b", case(system, config, s3=s3))), home)
+
+    paths = (home.results / "fuse" / MACHINE_ID).glob(f"{system}_{config}*.json")
+    held = [result for path in paths if (result := json.loads(path.read_text()))["params"]["s3"] == s3]
+    assert [{trial["run_id"] for trial in result["trials"]} for result in held] == [{"run-a", "run-b"}]
+
+
+def test_a_row_that_nothing_is_held_against_is_replaced_whole(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    publish(begun(home, "run-a", under("run-a", case(), case("rclone", "disk"))), home)
+
+    publish(begun(home, "run-b", under("run-b", case("rclone", "disk"))), home)
+
+    assert kept_of(home, "rclone", "disk") == {"run-b"}
+
+
+def test_trials_over_other_data_do_not_stay(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    publish(begun(home, "run-a", [case(), tmpfs([1.0])]), home)
+    other = tmpfs([1.0], run_id="run-b")
+    other["dataset"] = {**other["dataset"], "digest": "f" * 64}
+
+    publish(begun(home, "run-b", [other]), home)
+
+    assert kept_of(home, "tmpfs", "files") == {"run-b"}
+
+
+def test_a_run_id_that_is_published_with_other_trials_is_refused(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    run = begun(home, "run-a", [case(), tmpfs([1.0, 1.0])])
+    publish(run, home)
+    publish(run, home)  # the same again
+
+    more = begun(home, "run-a", [case(), tmpfs([1.0, 1.0, 1.0])])
+    publish(more, home)  # it went on
+    other = begun(home, "run-a", [case(), tmpfs([1.0, 2.0, 1.0])])
+    with pytest.raises(HarnessError, match="run-a is published already with other trials of tmpfs"):
+        publish(other, home)
+
+    history = (home.results / "fuse" / "history.jsonl").read_text().splitlines()
+    assert len(history) == 3
+
+
+def test_the_label_is_that_of_all_trials_that_are_published(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    publish(begun(home, "run-a", [case(), tmpfs([1.0] * 4)]), home)
+
+    short = tmpfs([1.0] * 3, run_id="run-b") | {"label": "OPEN", "label_reasons": ["n = 3 < 5"]}
+    publish(begun(home, "run-b", [short]), home)
+
+    path = home.results / "fuse" / MACHINE_ID / "tmpfs_files_random_decode.json"
+    merged = json.loads(path.read_text())
+    assert (len(merged["trials"]), merged["label"], merged["label_reasons"]) == (7, "CLOSED", [])
 
 
 def test_half_a_run_is_not_published(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.results import validate, workload_of, write_cases
+from harness.results import frame_of, validate, workload_of, write_cases
 from harness.runs import RunFolder
 from tests.harness.result_factory import BYTES, FILES, MACHINE_ID, case, trial
 
+GETS = {"pond": 40, "rclone": 40, "s3fs": 40, "tmpfs": None, "mountpoint": FILES}
 CACHES = {"pond": 200_000_000, "rclone": 200_000_000, "s3fs": 50_000_000, "tmpfs": None, "mountpoint": None}
 
 
@@ -31,7 +32,7 @@ def described(system: str, s3: str = "sim-aws") -> dict[str, Any]:
 
 def outcome(of: dict[str, Any], number: int, **extra: object) -> dict[str, Any]:
     system = of["spec"]["system"]
-    measured = trial(number, 2.0, 1.0, gets=None if system == "tmpfs" else 40)
+    measured = trial(number, 2.0, 1.0, gets=GETS[system])
     for epoch in measured["epochs"]:
         del epoch["verdict"]
     verdict = {"ok": True, "checked": FILES, "wrong": 0, "examples": []} if number == 1 else None
@@ -100,6 +101,58 @@ def test_a_case_that_runs_in_fewer_rounds_is_not_said_to_have_failed_in_the_othe
 
     assert [len(results[name]["trials"]) for name in ("pond", "rclone")] == [6, 5]
     assert results["rclone"]["label_reasons"] == []
+
+
+def test_each_trial_says_for_itself_whether_its_bytes_were_compared(tmp_path: Path) -> None:
+    run = run_of(tmp_path, [described("pond")])
+    for unit, verdict in zip(run.units(), [None, {"ok": True, "checked": FILES, "wrong": 0}], strict=False):
+        unit["outcomes"][0]["trial"]["verdict"] = verdict
+        run.write_unit("random-decode", unit["round"], unit)
+
+    (result,) = write_cases(run)
+
+    checked = [trial["epochs"][0]["verdict"]["checked"] for trial in result["trials"]]
+    assert (checked, result["label"]) == ([0, FILES, 0, 0, 0], "CLOSED")
+
+
+def test_bytes_that_were_compared_nowhere_make_a_case_invalid(tmp_path: Path) -> None:
+    run = run_of(tmp_path, [described("pond")])
+    (unit, *_) = run.units()
+    unit["outcomes"][0]["trial"]["verdict"] = None
+    run.write_unit("random-decode", 1, unit)
+
+    (result,) = write_cases(run)
+
+    assert (result["label"], result["label_reasons"]) == ("INVALID", ["bytes not verified"])
+
+
+def test_a_wrong_byte_in_one_trial_takes_the_times_of_those_that_were_not_compared() -> None:
+    result = case()
+    for one, verdict in zip(result["trials"], [(True, FILES, 0), (False, FILES, 1)], strict=False):
+        for epoch in one["epochs"]:
+            epoch["verdict"] = dict(zip(("ok", "checked", "wrong"), verdict, strict=True))
+    for one in result["trials"][2:]:
+        for epoch in one["epochs"]:
+            epoch["verdict"] = {"ok": False, "checked": 0, "wrong": 0}
+
+    frame = frame_of([result])
+
+    assert set(frame[frame["sample"] == "epoch_s"]["round"]) == {1}
+    assert set(frame[frame["sample"] == "files"]["round"]) == set(range(1, 8))
+
+
+def test_a_round_beside_neighbours_is_open_and_says_so(tmp_path: Path) -> None:
+    run = run_of(tmp_path, [described("pond")])
+    unit = run.units()[1]
+    run.write_unit("random-decode", 2, unit | {"neighbours": 1, "noisy": True})
+
+    (result,) = write_cases(run)
+
+    assert [trial.get("neighbours") for trial in result["trials"]] == [None, 1, None, None, None]
+    assert (result["label"], result["label_reasons"]) == (
+        "OPEN",
+        ["1 of 5 rounds measured beside neighbours (--jobs)"],
+    )
 
 
 def test_what_the_harness_itself_took_is_kept(tmp_path: Path) -> None:

@@ -144,6 +144,18 @@ def test_a_stopped_run_goes_on_by_itself_unless_told_otherwise(bench: Bench) -> 
     assert len(bench.runs()) == 2
 
 
+def test_a_run_with_a_name_goes_on_only_by_its_name(bench: Bench) -> None:
+    with bench.running("--run-id", "mine") as child:
+        read_until(child, "round 2 ")
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=60)
+
+    _, err = bench.run("--rounds", "2")
+
+    assert "going on" not in err
+    assert len(bench.runs()) == 2
+
+
 def test_a_run_may_be_given_more_rounds(bench: Bench) -> None:
     bench.run("--rounds", "1")
     (folder,) = bench.runs()
@@ -153,6 +165,8 @@ def test_a_run_may_be_given_more_rounds(bench: Bench) -> None:
     (result,) = bench.results(folder, "tmpfs_*.json")
     assert [trial["round"] for trial in result["trials"]] == [1, 2, 3]
     assert result["params"]["rounds"] == 3
+    compared = [trial["epochs"][0]["verdict"]["checked"] for trial in result["trials"]]
+    assert compared == [40, 0, 0]  # once, and not again where the run goes on
 
 
 def test_shards_hold_disjoint_units_and_are_gathered_into_one_run(bench: Bench, tmp_path: Path) -> None:

@@ -89,6 +89,21 @@ def test_a_trial_whose_verdict_failed_gives_no_time() -> None:
     assert "s3.get" in set(wrong["sample"])
 
 
+def test_the_verdict_of_a_row_is_that_of_the_trials_that_were_compared() -> None:
+    def verdict(*answers: tuple[bool, int, int]) -> str:
+        result = case()
+        for one, (ok, checked, wrong) in zip(result["trials"], answers, strict=True):
+            for epoch in one["epochs"]:
+                epoch["verdict"] = {"ok": ok, "checked": checked, "wrong": wrong}
+        (row, _) = rows_of([result])
+        return row.verdict
+
+    unchecked, fine, bad = (False, 0, 0), (True, FILES, 0), (False, FILES, 2)
+    assert verdict(unchecked, fine, *[unchecked] * 5) == "ok"
+    assert verdict(*[unchecked] * 7) == "unchecked"
+    assert verdict(fine, unchecked, bad, *[unchecked] * 4) == "2 wrong"
+
+
 def test_unsteady_times_and_noisy_rounds_are_warned_of() -> None:
     unsteady = timed("pond", "19GiB", [2.0, 2.0, 2.1, 2.0, 9.0])
     unsteady["trials"][1]["noisy"] = True

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from harness.errors import TrialFailed
 from harness.kernelcache import Proof
 from harness.leftovers import note_folder
-from harness.systems.fuse._daemon import MountDaemon
+from harness.systems.fuse._mounted import MountedSystem
 from harness.systems.fuse._programs import digest_of, find_program, said_by, version_in
-from harness.systems.fuse._protocol import FuseSystem, Layout, SystemContext
+from harness.systems.fuse._protocol import Layout, SystemContext
 
 __all__ = ["GIB", "Medium", "ObjectMount", "Place", "folder_bytes"]
 
@@ -51,7 +51,7 @@ def folder_bytes(folder: Path) -> int:
     return held
 
 
-class ObjectMount(FuseSystem):
+class ObjectMount(MountedSystem):
     """A program that mounts a prefix of a bucket. A subclass says how it is called, and what it caches where."""
 
     layout: ClassVar[Layout] = "objects"
@@ -64,10 +64,8 @@ class ObjectMount(FuseSystem):
     """How to get it, in one line."""
 
     def __init__(self, context: SystemContext) -> None:
-        self._context = context
-        self._folder = context.work / "mount"
+        super().__init__(context)
         self._cache: Path | None = None
-        self._daemon: MountDaemon | None = None
 
     # -- what a subclass says -----------------------------------------------------------------------------------
 
@@ -78,11 +76,6 @@ class ObjectMount(FuseSystem):
     @property
     def cache_medium(self) -> Medium | None:
         """Where the program keeps what it caches in files: on disk, on a tmpfs, or nowhere."""
-        return None
-
-    @property
-    def cache_bytes(self) -> int | None:
-        """The bytes that the program's own cache may hold."""
         return None
 
     @classmethod
@@ -126,19 +119,9 @@ class ObjectMount(FuseSystem):
         return digest_of(cls.installed())
 
     @property
-    def pid(self) -> int | None:
-        """The daemon's pid."""
-        return self._daemon.pid if self._daemon else None
-
-    @property
     def page_cache(self) -> bool:
         """Whether the row leaves data in the page cache: these programs cannot be told not to."""
         return True
-
-    @property
-    def warm_pages(self) -> bool:
-        """Whether a warm epoch finds the pages of the cold one."""
-        return False
 
     @property
     def argv(self) -> list[str]:
@@ -189,9 +172,7 @@ class ObjectMount(FuseSystem):
             endpoint=_endpoint(),
             region=os.environ.get("AWS_REGION", "us-east-1"),
         )
-        self._daemon = MountDaemon(self.command(place), self._folder, self._context.work)
-        self._daemon.start()
-        return self._folder
+        return self._serve(self.command(place))
 
     def _held(self) -> int:
         return folder_bytes(self.data_folder(self._cache)) if self._cache else 0
@@ -211,9 +192,7 @@ class ObjectMount(FuseSystem):
 
     def unmount(self) -> None:
         """End the daemon, which unmounts, and drop its cache."""
-        if self._daemon:
-            self._daemon.stop()
-            self._daemon = None
+        super().unmount()
         if self._cache:
             shutil.rmtree(self._cache, ignore_errors=True)
             self._cache = None

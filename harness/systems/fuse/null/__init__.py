@@ -9,20 +9,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from importlib import metadata, util
-from pathlib import Path
 from typing import ClassVar
 
 from harness.errors import TrialFailed
-from harness.kernelcache import Proof
 from harness.machine import source_digest
-from harness.systems.fuse._daemon import MountDaemon
-from harness.systems.fuse._protocol import FuseSystem, Layout, SystemContext
+from harness.systems.fuse._mounted import MountedSystem, without_fuse
+from harness.systems.fuse._protocol import Layout
 from harness.systems.fuse.pond import pond_source
 
 __all__ = ["NullFuse"]
 
 
-class NullFuse(FuseSystem):
+class NullFuse(MountedSystem):
     """A daemon in a child process that answers every request from memory."""
 
     name: ClassVar[str] = "null"
@@ -30,19 +28,12 @@ class NullFuse(FuseSystem):
     ceiling: ClassVar[bool] = True
     configs: ClassVar[Mapping[str, str]] = {"null": "memory"}
 
-    def __init__(self, context: SystemContext) -> None:
-        self._context = context
-        self._folder = context.work / "mount"
-        self._daemon: MountDaemon | None = None
-
     @classmethod
     def how_to_get(cls) -> str | None:
         """Return None when it can mount here."""
         if util.find_spec("pond.fuse") is None:
             return "pond's FUSE engine is not installed: make setup"
-        if not Path("/dev/fuse").exists():
-            return "no /dev/fuse: load the kernel module (modprobe fuse) or give the container the device"
-        return None
+        return without_fuse()
 
     @classmethod
     def version(cls) -> str:
@@ -54,26 +45,6 @@ class NullFuse(FuseSystem):
         """Return one digest of the engine's sources."""
         source = pond_source()
         return source_digest(source / "fuse") if source else "unknown"
-
-    @property
-    def pid(self) -> int | None:
-        """The daemon's pid."""
-        return self._daemon.pid if self._daemon else None
-
-    @property
-    def cache_bytes(self) -> int | None:
-        """It caches nothing: it holds the data."""
-        return None
-
-    @property
-    def page_cache(self) -> bool:
-        """Whether the row leaves file data in the page cache."""
-        return False
-
-    @property
-    def warm_pages(self) -> bool:
-        """Whether a warm epoch finds the pages of the cold one."""
-        return False
 
     @property
     def argv(self) -> list[str]:
@@ -97,23 +68,4 @@ class NullFuse(FuseSystem):
             str(self._context.dataset_folder),
             str(self._folder),
         ]
-        self._daemon = MountDaemon(command, self._folder, self._context.work)
-        self._daemon.start()
-
-    def mount(self) -> Path:
-        """Return the folder: it is there since `prepare`."""
-        return self._folder
-
-    def reset(self, layer: str) -> Proof:
-        """Say that there is no such layer."""
-        return Proof(reset=True, proof=f"null FUSE has no {layer} cache: it holds the files themselves")
-
-    def stats(self) -> Mapping[str, float]:
-        """Return nothing: the daemon counts nothing."""
-        return {}
-
-    def unmount(self) -> None:
-        """End the daemon, which unmounts."""
-        if self._daemon:
-            self._daemon.stop()
-            self._daemon = None
+        self._serve(command)

@@ -15,8 +15,8 @@ from typing import ClassVar, Final
 from harness.errors import TrialFailed
 from harness.kernelcache import Proof
 from harness.machine import source_digest
-from harness.systems.fuse._daemon import MountDaemon
-from harness.systems.fuse._protocol import FuseSystem, Layout, SystemContext
+from harness.systems.fuse._mounted import MountedSystem, without_fuse
+from harness.systems.fuse._protocol import Layout, SystemContext
 
 __all__ = ["Pond", "PondConfig", "pond_command", "pond_source"]
 
@@ -52,7 +52,7 @@ def pond_source() -> Path | None:
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-class Pond(FuseSystem):
+class Pond(MountedSystem):
     """A pond version, mounted read-only.
 
     ``+pagecache`` lets the kernel keep file data across opens; ``+libfuse`` is served through libfuse and pyfuse3.
@@ -72,20 +72,18 @@ class Pond(FuseSystem):
 
     def __init__(self, context: SystemContext) -> None:
         base, _, extra = context.config.partition("+")
-        self._context = context
+        super().__init__(context)
         self._config = CONFIGS[base]
         self._page_cache = extra == "pagecache"
         self._engine = "libfuse" if extra == "libfuse" else "device"
-        self._folder = context.work / "mount"
-        self._daemon: MountDaemon | None = None
 
     @classmethod
     def how_to_get(cls) -> str | None:
         """Return None when pond can mount here."""
         if util.find_spec("pond.cli") is None:
             return "pond's command line is not installed: make setup"
-        if not Path("/dev/fuse").exists():
-            return "no /dev/fuse: load the kernel module (modprobe fuse) or give the container the device"
+        if (how := without_fuse()) is not None:
+            return how
         if util.find_spec("pyfuse3") is None:
             return (
                 "pyfuse3 is not installed: make setup (needs fuse3, libfuse3-dev, pkg-config and a compiler)"
@@ -102,11 +100,6 @@ class Pond(FuseSystem):
         """Return one digest of pond's sources."""
         source = pond_source()
         return source_digest(source) if source else "unknown"
-
-    @property
-    def pid(self) -> int | None:
-        """The daemon's pid."""
-        return self._daemon.pid if self._daemon else None
 
     @property
     def cache_bytes(self) -> int | None:
@@ -151,10 +144,8 @@ class Pond(FuseSystem):
 
     def mount(self) -> Path:
         """Mount in the foreground of a child process."""
-        command = [*pond_command(), "mount", str(self._context.s3_url), str(self._folder), *self._options()]
-        self._daemon = MountDaemon(command, self._folder, self._context.work)
-        self._daemon.start()
-        return self._folder
+        url, folder = str(self._context.s3_url), str(self._folder)
+        return self._serve([*pond_command(), "mount", url, folder, *self._options()])
 
     def reset(self, layer: str) -> Proof:
         """Say what a fresh daemon holds; pond has no disk layer yet."""
@@ -188,9 +179,3 @@ class Pond(FuseSystem):
         if done.returncode:
             raise TrialFailed(f"pond {verb} failed: {done.stderr.strip().splitlines()[-1:]}")
         return done.stdout
-
-    def unmount(self) -> None:
-        """End the daemon, which unmounts."""
-        if self._daemon:
-            self._daemon.stop()
-            self._daemon = None

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.errors import TrialFailed
-from harness.kernelcache import Proof
 from harness.leftovers import note_folder, note_mount
-from harness.systems.fuse._protocol import FuseSystem, Layout, SystemContext
+from harness.systems.fuse._mounted import MountedSystem
+from harness.systems.fuse._protocol import Layout, SystemContext
 
 __all__ = ["Tmpfs"]
 
 
-class Tmpfs(FuseSystem):
+class Tmpfs(MountedSystem):
     """A tmpfs of its own where root may mount one, else a folder in /dev/shm."""
 
     name: ClassVar[str] = "tmpfs"
@@ -28,9 +28,8 @@ class Tmpfs(FuseSystem):
     configs: ClassVar[Mapping[str, str]] = {"tmpfs": "files"}
 
     def __init__(self, context: SystemContext) -> None:
-        self._context = context
+        super().__init__(context)
         self._mounted = False
-        self._folder = context.work / "mount"
 
     @classmethod
     def how_to_get(cls) -> str | None:
@@ -48,24 +47,9 @@ class Tmpfs(FuseSystem):
         return "kernel"
 
     @property
-    def pid(self) -> int | None:
-        """The kernel serves it."""
-        return None
-
-    @property
-    def cache_bytes(self) -> int | None:
-        """It caches nothing: it is the data."""
-        return None
-
-    @property
     def page_cache(self) -> bool:
         """Its pages are the page cache, and nothing drops them."""
         return True
-
-    @property
-    def warm_pages(self) -> bool:
-        """Whether a warm epoch finds the pages of the cold one."""
-        return False
 
     @property
     def argv(self) -> list[str]:
@@ -94,18 +78,6 @@ class Tmpfs(FuseSystem):
                 f"tmpfs has {free >> 20} MiB free, the files need {self._context.dataset_bytes >> 20}"
             )
         shutil.copytree(self._context.dataset_folder, self._folder, dirs_exist_ok=True)
-
-    def mount(self) -> Path:
-        """Return the folder: it is there since `prepare`."""
-        return self._folder
-
-    def reset(self, layer: str) -> Proof:
-        """Say that there is no such layer."""
-        return Proof(reset=True, proof=f"tmpfs has no {layer} cache of its own")
-
-    def stats(self) -> Mapping[str, float]:
-        """Return nothing: no daemon counts."""
-        return {}
 
     def unmount(self) -> None:
         """Unmount, or delete the folder."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import importlib.util
 import json
 import logging
-import os
-import re
 import sys
-import warnings
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from harness.spec import TrialSpec
 
 __all__ = ["main", "run_notebook"]
 
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_ENGINE: Final = "in-process"
 
 
 def _parameters(spec: TrialSpec, order: Path) -> dict[str, object]:
@@ -36,42 +35,55 @@ def _parameters(spec: TrialSpec, order: Path) -> dict[str, object]:
     }
 
 
+def _load_lazily(name: str) -> None:
+    """Have a module that is executed when something of it is used."""
+    spec = importlib.util.find_spec(name)
+    if spec is not None and spec.loader is not None:
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+
 def run_notebook(order: Path) -> str | None:
     """Execute the trial's notebook; return None, or what went wrong in one line."""
-    # papermill would load an S3 client for a third of a second; this makes it do without one.
-    cast("dict[str, object]", sys.modules).setdefault("boto3", None)
+    # papermill would load clients for HTTP and S3, for half of the time that its import takes.
+    _load_lazily("requests")
+    modules = cast("dict[str, object]", sys.modules)
+    modules["boto3"] = None  # as if it were not installed: papermill does without
     import papermill
+
+    del modules["boto3"]
+    from papermill.engines import papermill_engines
     from papermill.exceptions import PapermillExecutionError
 
+    from harness.trial._engine import InProcessEngine
+
+    papermill_engines.register(_ENGINE, InProcessEngine)
     spec = TrialSpec.read(order)
     try:
         papermill.execute_notebook(
             spec.notebook,
             spec.executed,
             parameters=_parameters(spec, order),
-            kernel_name="python3",
+            engine_name=_ENGINE,
             progress_bar=False,
             cwd=spec.work,
         )
     except PapermillExecutionError as error:
-        return _ANSI.sub("", f"{error.ename}: {error.evalue}").splitlines()[0]
+        return f"{error.ename}: {error.evalue}".splitlines()[0]
     return None
 
 
 def main(arguments: list[str]) -> int:
     """Run the trial that the file describes; a failure is written beside its result."""
     order = Path(arguments[0])
-    for join in TrialSpec.read(order).cgroups:  # before any child is born
+    spec = TrialSpec.read(order)
+    for join in spec.cgroups:  # before any child is born
         Path(join).write_text("0\n")
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")  # papermill's and the kernel's own; the notebook's stay in the notebook
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     problem = run_notebook(order)
+    gc.freeze()  # what ends now need not be searched for cycles: that takes as long as importing numpy
     if problem is None:
         return 0
-    Path(TrialSpec.read(order).result).with_suffix(".failed").write_text(json.dumps({"reason": problem}))
+    Path(spec.result).with_suffix(".failed").write_text(json.dumps({"reason": problem}))
     return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
