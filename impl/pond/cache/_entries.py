@@ -149,6 +149,13 @@ class EntryCache:
             if home is self._small and home[key].frequency == 0:
                 self._move(key, self._behind)
 
+    def give_up(self, key: bytes) -> None:
+        """Drop an entry that was fetched ahead, unless it has been read."""
+        with self._lock:
+            home = self._home.get(key)
+            if home is not None and home[key].unread:
+                self._drop(key, home.take(key))
+
     def clear(self) -> int:
         """Drop everything, and whatever is under way; return the bytes dropped."""
         with self._lock:

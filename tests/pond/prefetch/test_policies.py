@@ -308,6 +308,57 @@ def test_a_second_pass_over_what_the_cache_holds_fetches_nothing(files: dict[byt
         assert rig.once_each()
 
 
+def test_random_reads_beside_a_scan_fetch_nothing_ahead_of_themselves(files: dict[bytes, Content]) -> None:
+    paths = list(files)
+    scanned, beside = paths[:400], paths[500:700]
+    Random(5).shuffle(beside)
+    lone = beside[:40]
+    with mounted(
+        files, PrefetchMode.SEQUENTIAL, chunk_bytes=128 * KIB, readahead_bytes=512 * KIB, cache_bytes=16 * MIB
+    ) as rig:
+        for number, path in enumerate(scanned):
+            rig.read(path)
+            if number % 10 == 9:
+                rig.read(lone[number // 10])
+                rig.settle()
+        ahead_of_the_scan = 512 * KIB + 128 * KIB
+        assert rig.store.bytes_fetched <= file_bytes(files, [*scanned, *lone]) + ahead_of_the_scan
+
+
+@pytest.mark.parametrize("behind", [60, 100, 150, 300])  # files of about 20 KiB
+def test_a_reader_close_behind_another_is_fetched_ahead_of_too(
+    files: dict[bytes, Content], behind: int
+) -> None:
+    paths = list(files)[: 800 + behind]
+    with mounted(
+        files, PrefetchMode.SEQUENTIAL, chunk_bytes=128 * KIB, readahead_bytes=512 * KIB, cache_bytes=4 * MIB
+    ) as rig:
+        for number, path in enumerate(paths):
+            rig.read(path)
+            rig.settle()
+            if number >= behind:
+                rig.read(paths[number - behind])
+                rig.settle()
+        assert rig.misses() <= 800 / 5
+        assert rig.store.bytes_fetched <= 1.05 * file_bytes(files, [*paths, *paths[:800]])
+
+
+def test_readahead_that_nobody_came_for_makes_way_for_the_next_scan(files: dict[bytes, Content]) -> None:
+    paths = list(files)
+    with mounted(
+        files, PrefetchMode.SEQUENTIAL, chunk_bytes=128 * KIB, readahead_bytes=4 * MIB, cache_bytes=8 * MIB
+    ) as rig:
+        for path in paths[1000:1100]:
+            rig.read(path)
+            rig.settle()
+        assert rig.assembly.fetcher.cache.unread_bytes > 3 * MIB
+        missed = rig.misses()
+        for path in paths[:600]:
+            rig.read(path)
+            rig.settle()
+        assert rig.misses() - missed <= 300
+
+
 # --- filling -----------------------------------------------------------------------------------------
 
 
