@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -14,11 +13,11 @@ from harness.errors import HarnessError, UsageError
 from harness.ground import order_of
 from harness.home import Home
 from harness.jobs import JobsSpec, UnitResult, open_jobs
-from harness.leftovers import clear_tree
+from harness.leftovers import clear_tree, remove_tree
 from harness.plan import Plan
 from harness.progress import RunProgress
 from harness.results import write_cases
-from harness.runs import RunFolder
+from harness.runs import RunFolder, difference
 from harness.unit import UnitOrder, unit_of, verified_in
 
 __all__ = ["Campaign", "Shard"]
@@ -26,7 +25,8 @@ __all__ = ["Campaign", "Shard"]
 # Between two writings of all results while a run goes on: a thousand cases take seconds.
 _WRITE_S: Final = 20.0
 # What must be equal for measurements to belong to one run.
-_SAME: Final = ("suite", "dataset", "cases", "machine_id", "commit")
+_SAME: Final = ("suite", "dataset", "cases", "machine_id", "commit", "harness_digest", "cpu_count")
+_SAME_OF_UNITS: Final = ("dataset", "machine_id", "commit", "harness_digest", "cpu_count", "systems")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,8 @@ class Campaign:
             When the ground cannot be laid (dataset, server, packing), or units were lost. A trial that fails is a
             result, not an error.
         UsageError
-            When the run was begun with another plan, machine or commit, or goes on in another process.
+            When the run was begun with another plan, machine, number of cpus, commit or harness, or goes on in another
+            process.
         """
         if self.plan.loader != "torch":
             progress.say(
@@ -91,7 +92,7 @@ class Campaign:
         with self.folder.held():
             clear_tree(self.folder.work)  # of one that was killed
             lost = self._measure(progress)
-            shutil.rmtree(self.folder.work, ignore_errors=True)
+            remove_tree(self.folder.work)
             cases = write_cases(self.folder)
         if lost:
             raise HarnessError(
@@ -140,9 +141,10 @@ class Campaign:
         """Write one unit and what belongs to it; return why not, where it cannot be kept."""
         if result.unit is None:
             return result.reason or "no reason given"
-        for key in ("dataset", "machine_id", "commit", "systems"):
-            if result.facts[key] != facts[key]:
-                return f"it was measured with another {key} than the rest of the run"
+        if another := difference(facts, result.facts, _SAME_OF_UNITS):
+            return f"it was measured with another {another} than the rest of the run"
+        if result.facts["dirty"]:
+            self._call_dirty()
         for name, text in result.files.items():
             write_text(self.folder.folder / name, text)
         self.folder.write_unit(result.order.group, result.order.round, result.unit)
@@ -157,26 +159,41 @@ class Campaign:
         if not self.folder.exists:
             self.folder.begin(facts)
         before = self.folder.facts()
-        for key in _SAME:
-            if _without_rounds(before[key]) != _without_rounds(facts[key]):
-                raise UsageError(
-                    f"run {self.folder.run_id} was begun with another {key}; start anew with --fresh"
-                )
+        if another := difference(_without_rounds(before), _without_rounds(facts), _SAME):
+            raise UsageError(
+                f"run {self.folder.run_id} was begun with another {another}; start anew with --fresh"
+            )
         if before["rounds"] != facts["rounds"]:
             self.folder.begin({**before, **{key: facts[key] for key in ("rounds", "options", "cases")}})
+        if facts["dirty"]:
+            self._call_dirty()
+
+    def _call_dirty(self) -> None:
+        """Write down that a part of this run was measured with changes that no commit holds."""
+        facts = self.folder.facts()
+        if not facts["dirty"]:
+            self.folder.begin({**facts, "dirty": True})
 
 
-def _without_rounds(value: Any) -> Any:
-    if isinstance(value, list):
-        return [{name: item for name, item in case.items() if name != "rounds"} for case in value]
-    return value
+def _without_rounds(facts: Mapping[str, Any]) -> dict[str, Any]:
+    cases = [{name: item for name, item in case.items() if name != "rounds"} for case in facts["cases"]]
+    return {**facts, "cases": cases}
 
 
 def run_facts(plan: Plan, ground: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a run's ``run.json`` says, of a plan and the machine that measures."""
     machine = {
         key: ground[key]
-        for key in ("machine", "machine_id", "dataset", "s3_version", "commit", "dirty", "harness_digest")
+        for key in (
+            "machine",
+            "machine_id",
+            "cpu_count",
+            "dataset",
+            "s3_version",
+            "commit",
+            "dirty",
+            "harness_digest",
+        )
     }
     cases = [
         {

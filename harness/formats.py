@@ -17,6 +17,7 @@ __all__ = [
     "interval_ratio",
     "interval_seconds",
     "label_text",
+    "pairs_text",
     "range_seconds",
     "ratio",
     "seconds",
@@ -47,6 +48,11 @@ def interval_ratio(value: Estimate | None) -> str:
     if value is None or value.low is None or value.high is None:
         return ratio(value)
     return f"{value.median:.2f} [{value.low:.2f}, {value.high:.2f}]"
+
+
+def pairs_text(value: Estimate | None, n: int) -> str:
+    """Return `` (n=3)`` where a ratio rests on another number of pairs than the `n` of its row, else nothing."""
+    return "" if value is None or value.n == n else f" (n={value.n})"
 
 
 def interval_seconds(value: Estimate | None) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from harness.errors import UsageError
 from harness.home import Home
 from harness.results import write_cases
-from harness.runs import RunFolder, named_run
+from harness.runs import RunFolder, difference, named_run
 
 __all__ = ["Gathered", "gather"]
 
@@ -23,6 +23,7 @@ _SAME: Final = (
     "rounds",
     "groups",
     "machine_id",
+    "cpu_count",
     "commit",
     "harness_digest",
     "seeds",
@@ -45,8 +46,8 @@ def gather(home: Home, run_id: str, folders: Sequence[Path]) -> Gathered:
     Raises
     ------
     UsageError
-        When a folder holds no part of this run, was measured with another plan, commit or kind of machine, or has a
-        unit that is here already with other figures. Nothing is copied then.
+        When a folder holds no part of this run, was measured with another plan, commit, harness, kind of machine or
+        number of cpus, or has a unit that is here already with other figures. Nothing is copied then.
     """
     run = named_run(home, run_id)
     parts = [RunFolder(folder) for folder in folders]
@@ -63,9 +64,10 @@ def gather(home: Home, run_id: str, folders: Sequence[Path]) -> Gathered:
                 new[unit.name] = unit
             elif json.loads(there.read_text()) != json.loads(unit.read_text()):
                 raise UsageError(f"{unit} was measured twice, with different figures; remove one of them")
-    if not run.exists:
-        run.begin(facts)
+    dirty = facts["dirty"] or any(part.facts()["dirty"] for part in parts)
     with run.held():
+        if not run.exists or dirty != facts["dirty"]:
+            run.begin({**facts, "dirty": dirty})
         for unit in new.values():
             _copy_with_files(unit, run)
         write_cases(run)
@@ -73,10 +75,8 @@ def gather(home: Home, run_id: str, folders: Sequence[Path]) -> Gathered:
 
 
 def _require_same(facts: dict[str, Any], part: RunFolder) -> None:
-    theirs = part.facts()
-    for key in _SAME:
-        if theirs[key] != facts[key]:
-            raise UsageError(f"{part.folder} was measured with another {key} than the rest of the run")
+    if another := difference(facts, part.facts(), _SAME):
+        raise UsageError(f"{part.folder} was measured with another {another} than the rest of the run")
 
 
 def _copy_with_files(unit: Path, run: RunFolder) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from harness.home import Home
 from harness.machine import commit_of, machine_facts, machine_id, source_digest
 from harness.plan import Plan
 from harness.probe import serve_probe
+from harness.runs import try_lock
 from harness.s3 import S3Server, start_s3
 from harness.slot import Slot, share_of
 from harness.systems.fuse import SYSTEMS, Layout
@@ -91,6 +91,7 @@ class Ground:
             "commit": commit.id,
             "dirty": commit.dirty,
             "harness_digest": harness_digest(),
+            "cpu_count": len(self.cpus),
             "systems": self.systems,
         }
 
@@ -161,24 +162,16 @@ def _server_folder(order: GroundOrder, home: Home, slot: Slot, dataset: Dataset)
 def _alone(folder: Path) -> Iterator[None]:
     """Hold a server's folder; drop its predecessors, which were packed by a format that is no more."""
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder) as ours:
+    with try_lock(_lock_of(folder)) as ours:
         if not ours:
             raise HarnessError("another run uses the S3 server's folder on this machine: wait for it")
         for other in folder.parent.glob(f"{folder.name.partition('-')[0]}-*/"):
             if other != folder:
-                with _locked(other) as unused:
+                with try_lock(_lock_of(other)) as unused:
                     if unused:
                         shutil.rmtree(other, ignore_errors=True)
         yield
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Hold a lock beside a folder while the block runs; yields whether it could be had."""
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")

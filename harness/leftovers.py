@@ -1,7 +1,8 @@
 """What a trial may leave behind, written down before it exists: mounts, daemons, control groups.
 
 A killed trial cannot clean up after itself. So each mount and each daemon is recorded in its work folder first, and
-whoever comes next (the run itself, or a later ``--resume``) clears what is recorded there and nothing else.
+whoever comes next (the run itself, or whichever run measures next) clears what is recorded there and nothing else. A
+record says which folder it is of: in a copy of that folder it counts for nothing, for the original may be alive.
 """
 
 from __future__ import annotations
@@ -19,7 +20,15 @@ from typing import Final
 from harness.cgroup import remove_cgroup
 from harness.procfs import descendants, is_mounted, mount_points, start_ticks
 
-__all__ = ["clear_tree", "end_process", "note_cgroup", "note_folder", "note_mount", "note_process"]
+__all__ = [
+    "clear_tree",
+    "end_process",
+    "note_cgroup",
+    "note_folder",
+    "note_mount",
+    "note_process",
+    "remove_tree",
+]
 
 NAME: Final = "leftovers.jsonl"
 _GRACE_S: Final = 10.0
@@ -27,7 +36,7 @@ _GRACE_S: Final = 10.0
 
 def _note(work: Path, **entry: object) -> None:
     with (work / NAME).open("a") as file:
-        file.write(json.dumps(entry) + "\n")
+        file.write(json.dumps({"work": str(work.resolve()), **entry}) + "\n")
         file.flush()
 
 
@@ -99,10 +108,15 @@ def clear_tree(folder: Path) -> None:
     for entry in entries:
         if "folder" in entry:
             shutil.rmtree(str(entry["folder"]), ignore_errors=True)
-    mounted = [point for point, _ in mount_points()]
     for record in records:
-        if not any(point.is_relative_to(record.parent.resolve()) for point in mounted):
-            shutil.rmtree(record.parent, ignore_errors=True)
+        remove_tree(record.parent)
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a folder, unless something is mounted below it: deleting would reach into that."""
+    inside = folder.resolve()
+    if not any(point.is_relative_to(inside) for point, _ in mount_points()):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _entries(record: Path) -> list[dict[str, object]]:
@@ -112,7 +126,8 @@ def _entries(record: Path) -> list[dict[str, object]]:
             json.JSONDecodeError
         ):  # torn by a kill in mid-write: nothing was started yet
             found.append(json.loads(line))
-    return found
+    here = str(record.parent.resolve())
+    return [entry for entry in found if entry.get("work", here) == here]
 
 
 def _ticks(value: object) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from pathlib import Path
@@ -15,11 +15,14 @@ from harness.spec import CaseSpec
 from harness.suite import ACCESSES, EVERY, MODES, Suite, SystemSpec, Workload, parse_scale
 from harness.systems.fuse import CEILING, CONFIGS, SYSTEMS, chosen_configs
 
-__all__ = ["DEFAULT_PROFILE", "Options", "Plan", "build_plan", "interleaved"]
+__all__ = ["AUTO", "DEFAULT_PROFILE", "LOADERS", "Options", "Plan", "build_plan", "interleaved"]
 
 DATASET_FILES: Final = 118_287
 DATASET_BYTES: Final = round(18.2 * 2**30)
 DEFAULT_PROFILE: Final = "aws"
+AUTO: Final = "auto"
+LOADERS: Final = ("torch", "pillow")
+"""What ``auto`` comes to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Options:
     judged: bool = False
     s3: str = "sim"
     profile: str | None = None
-    loader: str = "auto"
+    loader: str = AUTO
     data: Path | None = None
     accesses: Sequence[str] | None = None
     mode: str | None = None
@@ -115,13 +118,20 @@ def interleaved(cases: Sequence[CaseSpec], trial_round: int) -> list[CaseSpec]:
 
 
 def build_plan(suite: Suite, options: Options, loader: str) -> Plan:
-    """Expand a suite under options; `loader` is what ``auto`` came to.
+    """Expand a suite under options; `loader` is what ``auto`` came to, or ``auto`` while that is open.
 
     Raises
     ------
     UsageError
-        For a system, config, access, mode, network or number that cannot be.
+        For a system, config, access, mode, network or number that cannot be, and for a list with nothing in it.
     """
+    for flag, names in (
+        ("--config", options.configs),
+        ("--access", options.accesses),
+        ("--only", options.only),
+    ):
+        if names is not None and not names:
+            raise UsageError(f"{flag} names nothing; leave it out for everything")
     scale = parse_scale(options.scale) if options.scale else None
     if scale is None:
         scale = suite.rules.judged_scale if options.judged else suite.scale
@@ -254,4 +264,11 @@ def _only(cases: list[CaseSpec], patterns: Sequence[str] | None) -> list[CaseSpe
 
 
 def _matches(case: CaseSpec, pattern: str) -> bool:
-    return fnmatchcase(case.id, pattern) or pattern in case.id
+    return any(fnmatchcase(name, pattern) or pattern in name for name in _called(case))
+
+
+def _called(case: CaseSpec) -> list[str]:
+    """Return the name of a case: while it is open which loader it will be, both names that it may have."""
+    return [
+        replace(case, loader=loader).id for loader in (LOADERS if case.loader == AUTO else (case.loader,))
+    ]

@@ -34,7 +34,6 @@ _OF_HISTORY: Final = (
 _PATH: Final = re.compile(r"(?<![\w.<>:/-])(?:file://|~)?(?:/[\w.@%+=,~-]+)+/?")
 _URL: Final = re.compile(r"\b(?:https?|s3|gs|az)://[^\s\"']+")
 _ADDRESS: Final = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b")
-_HELD_AGAINST: Final = (CEILING, NULL_FUSE, BASELINE)
 _KNOWN_URLS: Final = ("https://github.com/awslabs/mountpoint-s3",)
 _SHORTEST_NAME: Final = 3
 
@@ -110,6 +109,7 @@ def publish(run: RunFolder, home: Home) -> list[Path]:
     }
     if not fresh:
         raise HarnessError(f"run {run.run_id} has no figure that could replace what is published")
+    line = _history(run, facts, list(fresh.values()))  # of this run alone
     staying = [case for name, case in there.items() if name not in fresh]
     units = run.units()
     merged, rounds = [], {}
@@ -125,7 +125,7 @@ def publish(run: RunFolder, home: Home) -> list[Path]:
         validate(case)
     for name, case in fresh.items():
         write_json(folder / f"{name}.json", case)
-    append_line(home.results / facts["suite"] / "history.jsonl", _history(run, facts, cases))
+    append_line(home.results / facts["suite"] / "history.jsonl", line)
     return [folder / f"{name}.json" for name in fresh]
 
 
@@ -151,19 +151,23 @@ def _samples(case: _Case, run_id: str) -> dict[int, Any]:
 
 def _kept(before: _Case, now: _Case, staying: Sequence[_Case]) -> list[Any]:
     """Return the trials of a case's predecessor that a case which stays is held against."""
-    who = (before["system"], before["config"])
-    if who not in _HELD_AGAINST and before["params"]["s3"] != NO_NETWORK:
-        return []
-    if before["label"] == "INVALID" or before["dataset"]["digest"] != now["dataset"]["digest"]:
+    program = "system_digest"
+    if before["label"] == "INVALID" or before[program] != now[program] or _ground(before) != _ground(now):
         return []
     ours = {trial["run_id"] for trial in now["trials"]}
     needed = {
-        trial["run_id"]
-        for case in staying
-        if _ground(case) == _ground(now) and case["id"] != now["id"]
-        for trial in case["trials"]
+        trial["run_id"] for case in staying if _is_held_against(case, before) for trial in case["trials"]
     }
     return [trial for trial in before["trials"] if trial["run_id"] in needed - ours]
+
+
+def _is_held_against(case: _Case, other: _Case) -> bool:
+    """Say whether a row of one case shows a figure of another's: a ratio, a speedup or a rung of its ladder."""
+    if _ground(case) != _ground(other) or case["id"] == other["id"]:
+        return False
+    who, s3 = (other["system"], other["config"]), other["params"]["s3"]
+    own_rung = s3 == NO_NETWORK and who == (case["system"], case["config"])
+    return who in (CEILING, NULL_FUSE) or own_rung or (who == BASELINE and s3 == case["params"]["s3"])
 
 
 def _ground(case: _Case) -> tuple[object, ...]:

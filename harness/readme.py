@@ -17,6 +17,7 @@ from harness.formats import (
     cache_text,
     count,
     interval_ratio,
+    pairs_text,
     seconds,
     speedup,
     work_text,
@@ -77,18 +78,19 @@ def _line(case: Mapping[str, Any], states: Mapping[str, Row]) -> Sequence[str]:
     label = f"{case['label']} ({reasons})" if reasons else case["label"]
     if cold is None or warm is None or not cold.shown:
         return (*start, *[NOTHING] * (len(_HEAD) - len(start) - 1), label)
+    n = cold.seconds.n if cold.seconds else 0
     return (
         *start,
         seconds(cold.seconds),
-        speedup(cold.versus_baseline),
+        speedup(cold.versus_baseline) + pairs_text(cold.versus_baseline, n),
         seconds(warm.seconds),
-        speedup(warm.versus_baseline),
-        interval_ratio(cold.ratio),
-        interval_ratio(warm.ratio),
+        speedup(warm.versus_baseline) + pairs_text(warm.versus_baseline, n),
+        interval_ratio(cold.ratio) + pairs_text(cold.ratio, n),
+        interval_ratio(warm.ratio) + pairs_text(warm.ratio, n),
         f"{count(cold.requests)} / {count(warm.requests)}",
         amplification(cold),
         f"{bound_text(cold)} / {bound_text(warm)}",
-        str(cold.seconds.n if cold.seconds else 0),
+        str(n),
         label,
     )
 

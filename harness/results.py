@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.durable import write_json
+from harness.errors import UsageError
 from harness.home import Home, find_home
 from harness.labels import MINIMUM_REPEATS, LabelContext, label_of
 from harness.runs import RunFolder, open_run
@@ -191,10 +192,19 @@ def _trial(
 
 
 def load_cases(suite: str, home: Home | None = None, run_id: str | None = None) -> list[dict[str, Any]]:
-    """Return the published results of a suite, or those of one run on this machine."""
+    """Return the published results of a suite, or those of one run on this machine.
+
+    Raises
+    ------
+    UsageError
+        When there is no such run, or it is of another suite.
+    """
     home = home or find_home()
     if run_id is not None:
-        return [case for case in open_run(home, run_id, any_kind=True).cases() if case["suite"] == suite]
+        run = open_run(home, run_id, any_kind=True)
+        if (its := run.facts()["suite"]) != suite:
+            raise UsageError(f"run {run.run_id} is of suite {its!r}, not {suite!r}: --suite {its} shows it")
+        return run.cases()
     return [json.loads(path.read_text()) for path in sorted((home.results / suite).glob("*/*.json"))]
 
 

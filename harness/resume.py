@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.ground import harness_digest, systems_here
 from harness.home import Home
+from harness.jobs import JobsSpec
 from harness.machine import commit_of, machine_facts, machine_id
 from harness.plan import Plan
 from harness.runs import RunFolder, all_runs, is_named
@@ -16,10 +17,11 @@ from harness.schemas import of_files
 __all__ = ["stopped_run"]
 
 
-def stopped_run(plan: Plan, home: Home) -> RunFolder | None:
+def stopped_run(plan: Plan, home: Home, jobs: JobsSpec | None = None) -> RunFolder | None:
     """Return the newest run that was stopped before it was complete, and that this request could have begun.
 
-    A run that was given a name is none: its other parts may be measured elsewhere.
+    A run that was given a name is none: its other parts may be measured elsewhere. On a cluster only its workers know
+    how many cpus they have.
     """
     candidates = [
         run
@@ -32,7 +34,7 @@ def stopped_run(plan: Plan, home: Home) -> RunFolder | None:
     if not candidates:
         return None
     machine, commit = machine_facts(), commit_of(home.folder)
-    wanted = {
+    wanted: dict[str, object] = {
         "suite": plan.suite.name,
         "options": json.loads(json.dumps(plan.options.as_json())),
         "loader": plan.loader,
@@ -42,6 +44,8 @@ def stopped_run(plan: Plan, home: Home) -> RunFolder | None:
         "commit": commit.id,
         "harness_digest": harness_digest(),
     }
+    if (cpu_count := (jobs or JobsSpec()).cpu_count) is not None:
+        wanted["cpu_count"] = cpu_count
     systems = systems_here(list(dict.fromkeys(case.system for case in plan.cases)))
     cases = {case.id: systems[case.system] for case in plan.cases}
     for run in candidates:

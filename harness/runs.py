@@ -15,7 +15,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,10 +26,21 @@ from harness.errors import UsageError
 from harness.home import Home
 from harness.schemas import of_files
 
-__all__ = ["RunFolder", "all_runs", "is_named", "latest_run", "named_run", "new_run_id", "open_run"]
-
+__all__ = [
+    "RunFolder",
+    "all_runs",
+    "difference",
+    "is_named",
+    "latest_run",
+    "named_run",
+    "new_run_id",
+    "open_run",
+    "try_lock",
+]
 
 _GENERATED: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+# Facts of a run, as people call them.
+_CALLED: Final = {"cpu_count": "number of cpus", "harness_digest": "harness"}
 
 
 def is_named(run_id: str) -> bool:
@@ -40,6 +51,23 @@ def is_named(run_id: str) -> bool:
 def new_run_id() -> str:
     """Return an id that sorts by time and does not repeat."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.urandom(2).hex()}"
+
+
+def difference(before: Mapping[str, object], now: Mapping[str, object], keys: Collection[str]) -> str | None:
+    """Return the first of some facts in which two parts of a run differ, as people call it; None without any."""
+    return next((_CALLED.get(key, key) for key in keys if before.get(key) != now.get(key)), None)
+
+
+@contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """Hold a lock file while the block runs, unless somebody else does; yields whether it could be had."""
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 class RunFolder:
@@ -57,6 +85,11 @@ class RunFolder:
     def work(self) -> Path:
         """Where the trial that runs now keeps its mounts."""
         return self.folder / "work"
+
+    @property
+    def lock(self) -> Path:
+        """The file that whoever measures for this run holds."""
+        return self.folder / ".lock"
 
     @property
     def exists(self) -> bool:
@@ -88,17 +121,15 @@ class RunFolder:
             When another process does.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(f"run {self.run_id} is going on in another process") from None
+        with try_lock(self.lock) as ours:
+            if not ours:
+                raise UsageError(f"run {self.run_id} is going on in another process")
             yield
 
     def goes_on(self) -> bool:
         """Say whether another process measures for this run now."""
         try:
-            with (self.folder / ".lock").open() as lock:
+            with self.lock.open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False

@@ -13,7 +13,6 @@ from typing import Final
 from harness.epoch import EpochRecord, EpochTimer, Ledger
 from harness.errors import TrialFailed
 from harness.kernelcache import DROP_DENTRIES_AND_PAGES, DROP_PAGES, Proof, ResidentSample, drop
-from harness.leftovers import note_process
 from harness.probe import Probe
 from harness.spec import TrialSpec
 from harness.systems.fuse import SYSTEMS, FuseSystem, SystemContext
@@ -33,7 +32,6 @@ class Session:
 
     def __init__(self, spec: TrialSpec) -> None:
         os.sched_setaffinity(0, spec.cpus)
-        note_process(Path(spec.work), os.getpid())
         self.spec = spec
         self.probe = Probe(spec.probe_port)
         self.system = self._system("trial")

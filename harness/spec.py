@@ -1,4 +1,4 @@
-"""A trial's order, as JSON between the run, the trial's process and the notebook's."""
+"""A trial's order, as JSON between the run, and the trial's process."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.errors import SuiteError, UsageError
+from harness.schemas import of_files
 
 __all__ = [
     "EVERY",
@@ -64,6 +66,9 @@ EVERY: Final = "*"
 _UNITS: Final = {"MiB": 1 << 20, "GiB": 1 << 30}
 ACCESSES: Final = ("random", "serial")
 MODES: Final = ("decode", "raw")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_TAKEN: Final = ("local", "published")
+"""What ``results/`` holds beside suites."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +185,10 @@ def load_suite(name_or_path: str) -> Suite:
     if path.suffix != ".toml":
         path = SUITE_FOLDER / f"{name_or_path}.toml"
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise SuiteError(f"{path.name}:{line}: is not UTF-8, as TOML has to be") from None
     except OSError:
         raise SuiteError(
             f"no suite {name_or_path!r}; there are: {', '.join(suite_names())} (or give a path ending in .toml)"
@@ -210,15 +218,30 @@ class _Reader:
             raise self._error("", 0, "kind", f"is {raw['kind']!r}; there is: fuse")
         return Suite(
             source=self._name,
-            name=str(raw["name"]),
+            name=self._suite_name(str(raw["name"])),
             kind=str(raw["kind"]),
             repeats=self._positive(raw, "repeats", "", 0),
-            timeout_s=float(self._positive(raw, "timeout_s", "", 0)),
+            timeout_s=self._timeout_s(raw),
             scale=self._scale(raw, "scale", ""),
             systems=tuple(self._system(t, i) for i, t in enumerate(self._tables(raw, "system"), 1)),
             workloads=tuple(self._workload(t, i) for i, t in enumerate(self._tables(raw, "workload"), 1)),
             rules=self._rules(raw.get("rules", {})),
         )
+
+    def _suite_name(self, name: str) -> str:
+        """Return the name, which is that of a folder in ``results/``, too."""
+        if not _NAME.fullmatch(name):
+            problem = f"is {name!r}; letters, digits, dots, dashes and underscores make a name"
+            raise self._error("", 0, "name", problem)
+        if name in _TAKEN or not of_files(name):
+            raise self._error("", 0, "name", f"is {name!r}, which means something else in results/")
+        return name
+
+    def _timeout_s(self, raw: Mapping[str, object]) -> float:
+        value = raw["timeout_s"]
+        if not isinstance(value, int | float) or not 1 <= value < math.inf:
+            raise self._error("", 0, "timeout_s", f"must be a second or more, not {value!r}")
+        return float(value)
 
     def _system(self, table: Mapping[str, object], index: int) -> SystemSpec:
         self._checked(table, _SYSTEM, "system", index)

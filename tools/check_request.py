@@ -13,10 +13,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from harness.errors import HarnessError, UsageError  # noqa: E402  (the path comes first)
-from harness.plan import Options, build_plan  # noqa: E402
+from harness.plan import AUTO, LOADERS, Options, build_plan  # noqa: E402
 from harness.suite import load_suite  # noqa: E402
-
-LOADERS = ("auto", "torch", "pillow")
 
 
 def _names(text: str) -> list[str]:
@@ -33,11 +31,12 @@ def _check(arguments: list[str]) -> None:
         parser.add_argument(flag)
     parser.add_argument("--rounds")
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--loader", default="auto")
+    parser.add_argument("--judged", action="store_true")
+    parser.add_argument("--loader", default=AUTO)
     parser.add_argument("--s3", default="sim")
     asked, _ = parser.parse_known_args(arguments)
-    if asked.loader not in LOADERS:
-        raise UsageError(f"unknown loader {asked.loader!r}; there are: {', '.join(LOADERS)}")
+    if asked.loader not in {AUTO, *LOADERS}:
+        raise UsageError(f"unknown loader {asked.loader!r}; there are: {', '.join((AUTO, *LOADERS))}")
     if asked.rounds is not None and not asked.rounds.isdecimal():
         raise UsageError(f"rounds must be a number, not {asked.rounds!r}")
     if asked.data is not None and not asked.data.exists():
@@ -46,6 +45,7 @@ def _check(arguments: list[str]) -> None:
         configs=asked.config,
         scale=asked.scale,
         rounds=None if asked.rounds is None else int(asked.rounds),
+        judged=asked.judged,
         s3=asked.s3,
         accesses=asked.access,
         mode=asked.mode,

@@ -4,9 +4,10 @@ cat <<'TEXT'
 
 Variables of bench, bench-fuse, bench-fuse-peers and plan:
   CONFIG     which rows, by comma: 2GiB 19GiB mountpoint[-nocache|-memory|-2GiB] rclone[-nocache] s3fs geesefs pond-blind
-             ...-tuned for Mountpoint and rclone as one would set them for data that never changes; tmpfs always runs
+             ...-tuned for Mountpoint, rclone, s3fs, geesefs as one would set them for data that never changes;
+             tmpfs always runs
   SCALE      share of COCO train2017: 1/32 by default, 1 is the real size; shrinks files and caches alike
-  ROUNDS     how often each row runs (3)          JUDGED=1   1/16 of the files and 7 rounds
+  ROUNDS     how often each row runs (3)          JUDGED=1   the suite's judged scale and rounds
   ACCESS     random,serial                        MODE       decode, or raw: read the bytes only
   S3         sim, seaweedfs, https://HOST/BUCKET  PROFILE    network of sim: aws, aws-fast, none
   LOADER     auto, torch or pillow                DATA       train2017.zip or a folder of images

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from harness.cli._console import output
 from harness.home import find_home
 
 __all__ = ["compare"]
@@ -31,5 +29,4 @@ def compare(
     if as_json:
         typer.echo(json.dumps([as_flat(comparison) for comparison in found], indent=1))
         return
-    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "150"))
-    print_comparisons(a, b, found, Console(width=width))
+    print_comparisons(a, b, found, output())

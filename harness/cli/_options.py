@@ -42,7 +42,7 @@ def _chosen(
     scale: Annotated[str | None, typer.Option(help="Fraction of the real size, like 1/32.")] = None,
     rounds: Annotated[int | None, typer.Option(help="How often each case runs.")] = None,
     judged: Annotated[
-        bool, typer.Option("--judged", help="The scale and rounds that a verdict needs: 1/16, 7.")
+        bool, typer.Option("--judged", help="The suite's judged scale and rounds: what a verdict needs.")
     ] = False,
     s3: Annotated[
         str, typer.Option(help="sim, seaweedfs, or the URL of an endpoint (credentials from AWS_*).")
@@ -76,7 +76,7 @@ def _chosen(
 
 def _split(text: str | None) -> list[str] | None:
     """Return the parts of a comma list; None when it was left out."""
-    return [part.strip() for part in text.split(",") if part.strip()] if text else None
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def choosing(verb: Callable[..., None]) -> Callable[..., None]:

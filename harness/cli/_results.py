@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from harness import podmicro
+from harness.cli._console import output
 from harness.home import find_home
 from harness.results import load_cases
 from harness.runs import open_run
@@ -39,18 +37,14 @@ def show(
         return
     from harness.table import print_table
 
-    print_table(cases, _console())
+    print_table(cases, output())
 
 
 def _show_pod_micro(cases: Sequence[dict[str, object]], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps([podmicro.as_flat(row) for row in podmicro.rows_of(cases)], indent=1))
     else:
-        podmicro.print_table(cases, _console(220))
-
-
-def _console(columns: int = 150) -> Console:
-    return Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", str(columns))))
+        podmicro.print_table(cases, output(220))
 
 
 def gather(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final
@@ -13,6 +11,7 @@ import typer
 from rich.console import Console
 
 from harness.campaign import Campaign, Shard
+from harness.cli._console import output
 from harness.cli._options import Chosen, choosing
 from harness.errors import HarnessError, UsageError
 from harness.home import Home, find_home
@@ -75,7 +74,7 @@ def run_suite(
         _print_plan(plan, home)
         return
     console = Console(stderr=True)
-    if folder is None and not fresh and (folder := stopped_run(plan, home)):
+    if folder is None and not fresh and (folder := stopped_run(plan, home, where)):
         console.print(
             f"going on with run {folder.run_id}, which was stopped; --fresh begins anew", highlight=False
         )
@@ -115,7 +114,7 @@ def _plan(chosen: Chosen, *, thorough: bool) -> Plan:
 def _print_results(cases: Sequence[dict[str, Any]], folder: RunFolder) -> None:
     from harness.table import print_table
 
-    console = Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "150")))
+    console = output()
     print_table(cases, console)
     if folder.complete():
         console.print(f"publish with: harness publish {folder.run_id}", highlight=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from harness.errors import UsageError
+from harness.slot import Slot, share_of
 from harness.unit import UnitOrder
 
 __all__ = ["Jobs", "JobsSpec", "UnitResult", "parse_jobs"]
@@ -59,6 +60,13 @@ class JobsSpec:
     kind: Kind = "here"
     at_once: int = 1
     address: str = ""
+
+    @property
+    def cpu_count(self) -> int | None:
+        """How many processors each trial gets; None where the workers of a cluster say so."""
+        if self.kind not in {"here", "processes"}:
+            return None
+        return len(share_of(Slot(0, self.at_once)))
 
 
 def parse_jobs(text: str | None) -> JobsSpec:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -19,8 +18,7 @@ from typing import Any, Final
 from harness.errors import HarnessError
 from harness.ground import GroundOrder, lay_ground
 from harness.home import find_home
-from harness.leftovers import clear_tree
-from harness.runs import RunFolder
+from harness.leftovers import clear_tree, remove_tree
 from harness.slot import Slot, hold_slot
 from harness.stopping import stoppable
 from harness.unit import UnitOrder, run_unit
@@ -54,10 +52,8 @@ class _Voice:
 def _do(order: Mapping[str, Any], voice: _Voice) -> dict[str, Any]:
     """Measure the unit, or without one only look at the machine; everything that is kept is in the answer."""
     home, slot = find_home(), Slot(**order["slot"])
-    place = RunFolder(home.cache / f"unit{slot.suffix}")
+    place = slot.place(home)
     with hold_slot(slot, home, voice.say):
-        clear_tree(place.work)  # of one that was killed
-        shutil.rmtree(place.folder, ignore_errors=True)
         place.prepare()
         ground_order = GroundOrder.from_json(order["ground"])
         with lay_ground(ground_order, home, slot, voice.say, progress=False) as ground:
@@ -65,7 +61,7 @@ def _do(order: Mapping[str, Any], voice: _Voice) -> dict[str, Any]:
             kept = run_unit(ground, UnitOrder.from_json(unit), place, voice) if unit else None
             answer = {"unit": kept, "facts": ground.facts(), "files": _files(place.folder)}
         clear_tree(place.work)
-        shutil.rmtree(place.folder, ignore_errors=True)
+        remove_tree(place.folder)
     return answer
 
 

@@ -2,15 +2,17 @@
 
 papermill's usual engine starts a Jupyter kernel: a second interpreter, five sockets, threads that stay awake beside the
 timed epochs, and fixed waits at its start and its end. A trial has a fresh process already, so its cells run there, in
-IPython's shell, which is what a kernel runs them in, too: magics, outputs and tracebacks are the same.
+IPython's shell, which is what a kernel runs them in, too: magics, values and tracebacks are the same. What a cell prints
+goes to this process's own output as well, so that a trial that is ended half-way has said what it had to say.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import CapturedIO, capture_output
@@ -30,6 +32,20 @@ class _Shell(InteractiveShell):
 
     def _showtraceback(self, etype: object, evalue: object, stb: list[str]) -> None:
         self.shown = stb
+
+
+class _Told(io.TextIOBase):
+    """Text that is kept, and told to another stream at once."""
+
+    def __init__(self, kept: TextIO, other: TextIO | None) -> None:
+        self._kept = kept
+        self._other = other
+
+    def write(self, text: str, /) -> int:
+        if self._other is not None:
+            self._other.write(text)
+            self._other.flush()
+        return self._kept.write(text)
 
 
 class InProcessEngine(Engine):  # type: ignore[misc]  # papermill has no types
@@ -54,7 +70,8 @@ class InProcessEngine(Engine):  # type: ignore[misc]  # papermill has no types
 def _run(shell: Any, cell: Any) -> BaseException | None:
     """Run one cell, put into it what it said, and return what it raised."""
     hook, shell.shown = shell.display_trap.hook, []
-    with capture_output() as said:
+    with capture_output() as said:  # puts both streams back at its end
+        sys.stdout, sys.stderr = _Told(sys.stdout, sys.__stdout__), _Told(sys.stderr, sys.__stderr__)
         shell.display_trap.hook = sys.displayhook  # a cell's last value is said, too
         result = shell.run_cell(cell.source, store_history=True)  # counted, as in a kernel
     shell.display_trap.hook = hook

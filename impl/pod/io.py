@@ -10,6 +10,7 @@ after its `sync_folder`. `replace` is atomic: either the old file or the new one
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -81,6 +82,9 @@ class IO(Protocol):
 
     def make_folder(self, folder: Path) -> None:
         """Make a folder, 0700."""
+
+    def make_private(self, folder: Path) -> None:
+        """Let nobody but its user into a folder; one that is another user's stays as it is."""
 
     def replace(self, source: Path, target: Path) -> None:
         """Rename a file, over `target` if there is one."""
@@ -191,6 +195,12 @@ class _OS:
     def make_folder(self, folder: Path) -> None:
         folder.mkdir(mode=0o700)
 
+    def make_private(self, folder: Path) -> None:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if mode & 0o077:
+            with suppress(PermissionError):
+                folder.chmod(mode & ~0o077)
+
     def replace(self, source: Path, target: Path) -> None:
         source.replace(target)
 
@@ -211,17 +221,24 @@ OS: Final[IO] = _OS()
 
 def make_folders(io: IO, folder: Path) -> None:
     """Make a folder and its missing parents so that they survive a power failure; one that is there is no error."""
-    missing = []
-    while True:
-        try:
-            io.make_folder(folder)
-        except FileNotFoundError:
-            missing.append(folder)
-            folder = folder.parent
-        except FileExistsError:
-            break
-        else:
-            io.sync_folder(folder.parent)
-            break
+    missing: list[Path] = []
+    while not _made(io, folder):
+        if folder.parent == folder:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+        missing.append(folder)
+        folder = folder.parent
     for child in reversed(missing):
-        make_folders(io, child)
+        if not _made(io, child):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(child))
+
+
+def _made(io: IO, folder: Path) -> bool:
+    """Make a folder, unless it is there; False: there is none to make it in, or that takes none."""
+    try:
+        io.make_folder(folder)
+    except FileNotFoundError:
+        return False
+    except FileExistsError:
+        return True
+    io.sync_folder(folder.parent)
+    return True

@@ -37,6 +37,17 @@ other_cpu_limit = 1.0
 """
 
 
+WAIT = "import sys; print('up', flush=True); sys.stdin.read()"
+
+
+def waiting() -> subprocess.Popen[bytes]:
+    """Return a process that is up, and ends when its stdin does."""
+    child = subprocess.Popen([sys.executable, "-c", WAIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"up\n"
+    return child
+
+
 def processes_of(home: Path) -> list[int]:
     """Return the processes whose environment says that they work in a home."""
     wanted = f"HARNESS_HOME={home}\0".encode()

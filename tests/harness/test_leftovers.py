@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,7 @@ from harness.procfs import (
     peak_rss_bytes,
     start_ticks,
 )
-
-WAIT = "import sys; print('up', flush=True); sys.stdin.read()"
-
-
-def waiting() -> subprocess.Popen[bytes]:
-    child = subprocess.Popen([sys.executable, "-c", WAIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    assert child.stdout.readline() == b"up\n"
-    return child
+from tests.harness.bench import waiting
 
 
 def test_a_recorded_process_is_ended_and_its_folder_deleted(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from harness.inventory import Inventory
 from harness.machine import machine_facts, machine_id
 from harness.plan import Options, build_plan
 from harness.planning import planned_cases
+from harness.results import load_cases
 from harness.resume import stopped_run
 from harness.runs import RunFolder, latest_run, open_run
 from harness.schemas import of_files, validate
@@ -77,6 +78,9 @@ def test_the_last_run_of_files_is_meant_where_files_are(home: Home) -> None:
     assert newest.run_id == "newest"
     with pytest.raises(UsageError, match="suite 'pod-micro'"):
         open_run(home, "newest")
+    with pytest.raises(UsageError, match="run newest is of suite 'pod-micro', not 'fuse'"):
+        load_cases("fuse", home, "last")
+    assert [case["suite"] for case in load_cases("pod-micro", home, "last")] == ["pod-micro"]
 
 
 def test_a_comparison_leaves_it_out(home: Home) -> None:

@@ -131,6 +131,18 @@ def test_only_picks_cases_by_name_and_the_ceiling_stays_beside_them(tmp_path: Pa
         mine(tmp_path, Options(only=["typo"]))
 
 
+@pytest.mark.parametrize("loader", ["torch", "pillow"])
+def test_only_takes_a_whole_name_while_it_is_open_which_loader_it_will_be(loader: str) -> None:
+    suite = load_suite("fuse")
+    name = build_plan(suite, Options(), loader).cases[0].id
+    picked = build_plan(suite, Options(only=[name]), loader).cases
+
+    assert [case.id for case in picked if case.system != "tmpfs"] == [name]
+    assert len(build_plan(suite, Options(only=[name]), "auto").cases) == len(picked) == 2
+    with pytest.raises(UsageError, match="no case is called"):
+        build_plan(suite, Options(only=[name]), {"torch": "pillow", "pillow": "torch"}[loader])
+
+
 def test_a_star_is_every_system_in_its_first_config() -> None:
     plan = build_plan(load_suite("tiny"), Options(), "pillow")
 
@@ -183,6 +195,9 @@ def test_options_come_back_as_they_were_kept() -> None:
         Options(mode="fast"),
         Options(scale="7"),
         Options(profile="moon"),
+        Options(only=[]),
+        Options(configs=[]),
+        Options(accesses=[]),
     ],
 )
 def test_what_cannot_be_is_refused(options: Options) -> None:

@@ -190,6 +190,38 @@ def test_trials_over_other_data_do_not_stay(tmp_path: Path) -> None:
     assert kept_of(home, "tmpfs", "files") == {"run-b"}
 
 
+def test_trials_of_another_program_do_not_stay(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    old = [case(), case("mountpoint", "nocache"), case(s3="sim-none")]
+    publish(begun(home, "run-a", under("run-a", *old)), home)
+    newer = [case("mountpoint", "nocache") | {"system_digest": "e" * 64}]
+
+    publish(begun(home, "run-b", under("run-b", *newer)), home)
+
+    assert kept_of(home, "mountpoint", "nocache") == {"run-b"}
+
+
+def test_a_rung_stays_with_its_own_row_only(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    old = [case("rclone", "disk"), case(s3="sim-none")]
+    publish(begun(home, "run-a", under("run-a", *old)), home)
+
+    publish(begun(home, "run-b", under("run-b", case(s3="sim-none"))), home)
+
+    assert kept_of(home, "pond", "19GiB") == {"run-b"}
+
+
+def test_history_tells_of_the_run_alone(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    publish(begun(home, "run-a", [case(), tmpfs([1.0])]), home)
+
+    publish(begun(home, "run-b", [tmpfs([3.0, 3.0], run_id="run-b")]), home)
+
+    *_, line = (home.results / "fuse" / "history.jsonl").read_text().splitlines()
+    rows = [row for row in json.loads(line)["rows"] if row["state"] == "cold"]
+    assert [(row["system"], row["median_s"], row["n"]) for row in rows] == [("tmpfs", 3.0, 2)]
+
+
 def test_a_run_id_that_is_published_with_other_trials_is_refused(tmp_path: Path) -> None:
     home = Home(tmp_path)
     run = begun(home, "run-a", [case(), tmpfs([1.0, 1.0])])

@@ -65,6 +65,23 @@ def test_speedup_is_over_mountpoint_without_cache(home: Home) -> None:
     assert pond.split("|")[5].strip() == "75.0%"
 
 
+def test_a_ratio_says_its_pairs_only_where_they_are_not_the_rows_n(home: Home) -> None:
+    publish(
+        home,
+        timed("mountpoint", "nocache", [8.0] * 2, gets=1000),
+        timed("pond", "19GiB", [2.0] * 5),
+        tmpfs([1.0] * 3),
+    )
+
+    rows = [line.split("|") for line in render(home).splitlines() if "| random |" in line and "0.1.0" in line]
+
+    cells = {row[1].split()[0]: [cell.strip() for cell in row] for row in rows}
+    assert [cells["pond"][number] for number in (5, 7, 8, 9, 13)] == [
+        "75.0% (n=2)", "0.0% (n=2)", "2.00 [2.00, 2.00] (n=3)", "1.00 [1.00, 1.00] (n=3)", "5",
+    ]  # fmt: skip
+    assert [cells["mountpoint"][number] for number in (5, 8, 13)] == ["0.0%", "8.00 [8.00, 8.00]", "2"]
+
+
 def test_an_invalid_result_is_not_in_the_readme(home: Home) -> None:
     publish(home, case() | {"label": "INVALID", "label_reasons": ["bytes not verified"]}, tmpfs([1.0] * 7))
 

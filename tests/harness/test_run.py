@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -98,6 +99,25 @@ def test_a_killed_run_goes_on_with_the_round_that_was_cut_short(bench: Bench) ->
         (folder.name, 2),
     ]
     assert bench.left() == []
+
+
+def test_any_run_clears_what_a_killed_one_has_left(bench: Bench) -> None:
+    with bench.running("--run-id", "killed") as child:
+        read_until(child, "round 1 ")
+        deadline = time.monotonic() + 60
+        while not list(bench.home.runs.glob("killed/work/*/trial/leftovers.jsonl")):
+            assert time.monotonic() < deadline, "the trial never mounted anything"
+            time.sleep(0.005)
+        child.kill()
+        child.communicate(timeout=30)
+    assert bench.left() != []
+
+    bench.run("--rounds", "1", "--fresh")
+
+    assert bench.left() == []
+    assert not (bench.home.runs / "killed" / "work").exists()
+    bench.run("--resume", "killed")
+    assert [number for _, number in bench.trials(bench.home.runs / "killed")] == [1, 2]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -252,6 +272,7 @@ def test_a_dry_run_touches_nothing(bench: Bench) -> None:
         (("run", "fuse", "--s3", "moto"), "unknown S3 'moto'"),
         (("run", "fuse", "--profile", "typo"), "unknown network 'typo'"),
         (("run", "fuse", "--only", "typo"), "no case is called 'typo'"),
+        (("run", "fuse", "--only", ","), "--only names nothing"),
         (("run", "fuse", "--shard", "1/2"), "needs --run-id"),
         (("run", "fuse", "--shard", "3/2", "--run-id", "x"), "'3/2' is not i/n"),
         (("run", "fuse", "--run-id", "../x"), "no name for a run"),

@@ -80,6 +80,16 @@ def test_a_suite_says_what_its_file_says(tmp_path: Path) -> None:
         ('configs = ["2GiB"]', 'configs = ["2GiB"]\nprofile = ["aws"]', 15, "profile"),
         ('name = "pond"', 'name = "*"', 14, "configs"),
         ("minimum_repeats = 3", 'memory_limit = "4GB"', 21, "memory_limit"),
+        ('name = "mine"', 'name = "a/b"', 2, "name"),
+        ('name = "mine"', 'name = ".."', 2, "name"),
+        ('name = "mine"', 'name = ""', 2, "name"),
+        ('name = "mine"', 'name = "local"', 2, "name"),
+        ('name = "mine"', 'name = "published"', 2, "name"),
+        ('name = "mine"', 'name = "pod-micro"', 2, "name"),
+        ("timeout_s = 60", "timeout_s = 0.5", 5, "timeout_s"),
+        ("timeout_s = 60", "timeout_s = -1", 5, "timeout_s"),
+        ("timeout_s = 60", "timeout_s = nan", 5, "timeout_s"),
+        ("timeout_s = 60", "timeout_s = inf", 5, "timeout_s"),
     ],
 )
 def test_an_error_names_file_line_and_key(tmp_path: Path, old: str, new: str, line: int, key: str) -> None:
@@ -100,6 +110,18 @@ def test_a_system_may_have_networks_and_rounds_of_its_own_and_a_run_a_memory_lim
 
     assert [(spec.profiles, spec.rounds) for spec in suite.systems] == [((), None), (("aws", "none"), 3)]
     assert suite.rules.memory_limit_bytes == 512 << 20
+
+
+def test_a_timeout_may_be_a_part_of_a_second_more(tmp_path: Path) -> None:
+    assert load_suite(write(tmp_path, GOOD.replace("timeout_s = 60", "timeout_s = 1.5"))).timeout_s == 1.5
+
+
+def test_a_file_that_is_not_utf_8_is_one_line_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(GOOD.replace("mine", "m\u00efne").encode("latin-1"))
+
+    with pytest.raises(SuiteError, match=r"^mine\.toml:2: is not UTF-8"):
+        load_suite(str(path))
 
 
 def test_broken_toml_is_one_line_with_its_place(tmp_path: Path) -> None:

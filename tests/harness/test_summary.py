@@ -56,6 +56,15 @@ def test_a_flat_row_has_the_fields_of_show() -> None:
     assert (flat["s3_requests"], flat["amplification"], flat["verdict"]) == (41.0, 1.0, "ok")
 
 
+def test_a_flat_row_says_how_many_pairs_its_ratios_rest_on() -> None:
+    baseline = timed("mountpoint", "nocache", [8.0] * 2)
+    flat = as_flat(row_of(rows_of([timed("pond", "19GiB", [2.0] * 5), baseline, tmpfs([1.0] * 3)]), "pond"))
+    alone = as_flat(row_of(rows_of([case()]), "pond"))
+
+    assert [flat[name] for name in ("n", "pairs", "pairs_with_baseline")] == [5, 3, 2]
+    assert [alone[name] for name in ("n", "pairs", "pairs_with_baseline")] == [7, 0, 0]
+
+
 def test_an_invalid_case_shows_no_figure() -> None:
     wrong = case() | {"label": "INVALID"}
     flat = as_flat(rows_of([wrong, tmpfs([1.0] * 7)])[0])
@@ -66,6 +75,7 @@ def test_an_invalid_case_shows_no_figure() -> None:
     )  # fmt: skip
     assert [flat[name] for name in figures] == [None] * len(figures)
     assert flat["warnings"] == []
+    assert flat["pairs"] == 0
 
 
 def test_an_invalid_ceiling_is_nothing_to_compare_with() -> None:

@@ -87,3 +87,17 @@ def test_nothing_of_the_users_takes_part(tmp_path: Path) -> None:
 
     assert code == 0
     assert cell["outputs"][0]["text"] == f"False {tmp_path / 'ipython'}\n"
+
+
+def test_what_a_cell_prints_is_told_at_once(tmp_path: Path) -> None:
+    source = "import os, sys\nprint('out')\nprint('err', file=sys.stderr)\nos._exit(3)"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    notebook.metadata.kernelspec = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    nbformat.write(notebook, tmp_path / "in.ipynb")
+
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (3, "out\n")
+    assert "err\n" in done.stderr

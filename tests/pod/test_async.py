@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -188,6 +189,109 @@ with pod.open(sys.argv[1]) as store:
     lines = run_python(source, tmp_path / "store").stdout.split()
     assert lines[1:] == ["True", "1"]
     assert lines[0] != ""
+
+
+@pytest.mark.parametrize("how", ["ignored", "waited", "dead"])
+def test_a_child_that_somebody_else_has_waited_for_does_no_harm(how: str, tmp_path: Path) -> None:
+    source = """
+import os, signal, sys, pod
+how = sys.argv[2]
+ns = pod.new_managed_namespace()
+exec("a = [1]", ns)
+with pod.open(sys.argv[1]) as store:
+    if how != "waited":
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    if how == "dead":
+        os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGKILL))
+    future = store.save_async(ns, fork=True)
+    if how == "waited":
+        os.wait()
+    print(type(future.exception(60)).__name__, type(future.exception(60)).__name__)
+    tid = store.save(ns)
+    print(len(store.log()), store.load(tid) == {"a": [1]})
+"""
+    lines = run_python(source, tmp_path / "store", how).stdout.splitlines()
+    problem = "StoreUnavailable" if how == "dead" else "NoneType"
+    assert lines == [f"{problem} {problem}", f"{1 if how == 'dead' else 2} True"]
+
+
+def _no_fork() -> int:
+    raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+
+def _no_thread(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_where_the_system_refuses_to_fork_a_thread_saves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell("p = [1]; q = [p]")
+        notebook.save()
+        notebook.cell("p.append(2)")
+        before = sorted(Path("/proc/self/fd").iterdir())
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fork", _no_fork)
+            notebook.remember(notebook.store.save_async(notebook.ns, fork=True).result(60))
+        assert sorted(Path("/proc/self/fd").iterdir()) == before
+        notebook.cell("p.append(3)")
+        notebook.save()
+        notebook.check()
+
+
+@pytest.mark.parametrize("fork", [True, False])
+def test_where_nothing_can_be_started_nothing_is_forgotten(
+    fork: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell("p = [1]; q = [p]")
+        notebook.save()
+        notebook.cell("p.append(2)")
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fork", _no_fork)
+            patched.setattr(threading.Thread, "start", _no_thread)
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                notebook.store.save_async(notebook.ns, fork=fork)
+        notebook.save()
+        notebook.check()
+
+
+@WAYS
+def test_what_a_collection_threw_away_is_written_again(fork: bool | None, tmp_path: Path) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell("a = list(range(1000)); b = [a, 'x' * 5000]")
+        notebook.store.save(notebook.ns)
+        notebook.store.save({"other": [1]})
+        notebook.store.gc(keep=1)
+        notebook.remember(notebook.store.save_async(notebook.ns, fork=fork).result(60))
+        assert notebook.store.verify() == []
+        notebook.check()
+
+
+@WAYS
+def test_a_version_of_some_names_does_not_stand_for_the_others(fork: bool | None, tmp_path: Path) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell("a = list(range(1000)); b = list(range(2000, 3000))")
+        notebook.store.save(notebook.ns)
+        notebook.store.save_async(notebook.ns, names=["a"], fork=fork).result(60)
+        notebook.store.gc(keep=1)
+        notebook.save()
+        assert notebook.store.verify() == []
+        notebook.check()
+
+
+@WAYS
+def test_what_another_process_threw_away_is_written_again(fork: bool | None, tmp_path: Path) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell("a = list(range(1000))")
+        notebook.store.save(notebook.ns)
+        with pod.open(tmp_path / "store") as other:
+            other.save({"other": [1]})
+            other.gc(keep=1)
+        notebook.remember(notebook.store.save_async(notebook.ns, fork=fork).result(60))
+        assert notebook.store.verify() == []
+        notebook.check()
 
 
 def test_a_process_that_ends_has_saved(tmp_path: Path) -> None:

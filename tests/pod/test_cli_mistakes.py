@@ -60,6 +60,8 @@ MISTAKES = [
     (["export", "1", "{file}", "-s", "{store}"], 2, "exists already; replace it with --force"),
     (["export", "9", "{none}", "-s", "{store}"], 1, "9"),
     (["export", "1", "{none}/x/y", "-s", "{store}"], 1, "No such file or directory"),
+    (["export", "1", "{folder}/" + "x" * 300, "-s", "{store}"], 1, "File name too long"),
+    (["init", "{folder}/" + "x" * 300], 1, "File name too long"),
     (["import", "{file}", "-s", "{store}"], 1, "not a log of pod"),
     (["import", "{none}", "-s", "{store}"], 1, "No such file or directory"),
     (["import", "{file}", "-s", "{none}"], 1, "not a log of pod"),
@@ -105,6 +107,17 @@ def test_a_key_that_others_may_read_is_one_clear_line(store: Path, config: Path,
     ended = cli("log", store)
     assert (ended.status, ended.out) == (2, "")
     assert re.fullmatch(r"pod: [^\n]+ chmod 600 [^\n]+\n", ended.err)
+
+
+def test_a_key_that_can_be_put_nowhere_is_one_clear_line(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/proc")
+    ended = cli("log", tmp_path)
+    assert (ended.status, ended.out) == (1, "")
+    assert re.fullmatch(
+        r"pod: /proc/pod/key: No such file or directory; pod keeps the key [^\n]+\n", ended.err
+    )
 
 
 def test_a_closed_pipe_is_no_error(store: Path, config: Path) -> None:

@@ -42,6 +42,13 @@ _HARD = {
     "functions with each other": "def f(): return g\ndef g(): return f, h\ndef h(): return {f, g}",
     "instances shared by variables": "class C: pass\na = [C() for _ in range(50)]; b = a[::2]; c = {'k': a[3]}",
     "enum and dataclass": "import enum, dataclasses\nclass E(enum.Enum):\n A = 1\n@dataclasses.dataclass\nclass D:\n e: E = E.A\nd = D()",
+    "set of dates": "import datetime as d\nx = {d.date(2020, 1, i) for i in range(1, 20)}",
+    "set of times": "import datetime as d\nx = {d.datetime(2020, 1, i, tzinfo=d.timezone.utc if i % 2 else None) for i in range(1, 20)}",
+    "set of mixed dates": "import datetime as d\nx = {*(d.date(2020, 1, i) for i in range(1, 9)), *(d.timedelta(i) for i in range(9))}",
+    "set of paths": "from pathlib import Path\nx = {Path(c) for c in 'abcdefgh'}",
+    "set of frozen dataclasses": "import dataclasses\n@dataclasses.dataclass(frozen=True)\nclass D:\n x: str\n y: tuple = ()\ns = {D(c, (c,)) for c in 'abcdefgh'}",
+    "set of namedtuples": "from collections import namedtuple\nP = namedtuple('P', 'x y'); s = {P(c, frozenset(c)) for c in 'abcdefgh'}",
+    "set of instances": "class C: pass\ns = set()\nfor i in range(50):\n c = C(); c.i = i; c.s = s; s.add(c)\ndel c, i",
     "frames": "import pandas as pd\nx = pd.DataFrame({'a': [1, 2], 'b': ['x', 'y']}); y = x['a']",
     "views": "import numpy as np\na = np.arange(100_000); v = a[10:20]; w = [a[5:], v]",
 }

@@ -170,6 +170,90 @@ def test_a_part_brings_what_its_functions_read(tmp_path: Path) -> None:
         assert not {"x", "y", "f"} & set(loaded)
 
 
+_EQUAL = {
+    "enum with __init__": (
+        "(E.A.a, E.B.a, E((1, 2)) is E.C is E.A, e[1] is e[0].a)",
+        "code: enum with __init__",
+    ),
+    "enum with __new__": ("(E.A.v, E.B.value, E(20) is E.B, e is E.A)", "code: enum with __new__"),
+    "enum of bytes": ("(E.A.label, E.B == bytes([2]), E(2) is E.B is e)", "code: enum of bytes"),
+    "enum of a base with __init__": ("(E.A.w, e is E.A)", "code: enum of a base with __init__"),
+    "enum with _missing_": ("(E(99) is E.A is e, e.twice)", "code: enum with _missing_"),
+    "enum whose members refer to members": (
+        "e.other.other is e",
+        "code: enum whose members refer to members",
+    ),
+    "flag that keeps": ("(F(9).value, f is F.D, list(F))", "code: flag that keeps"),
+    "class with __init_subclass__": ("(B.z, type(b) is B)", "code: class with __init_subclass__"),
+    "classes that register": ("(len(reg), reg[0][0] is B, reg[0][1])", "code: classes that register"),
+    "hooks run later": (
+        "type('D', (A,), {}, z=5).z",
+        "code: class with __init_subclass__",
+    ),
+    "metaclass with arguments": ("(A.z, type(A) is M)", "code: metaclass with arguments"),
+    "typed dict": ("(P.__total__, Q.__required_keys__, P(f=1), q)", "code: typed dict"),
+    "descriptor with __set_name__": ("vars(A)['f'].names", "code: descriptor with __set_name__"),
+    "hash of what is set later": (
+        "(k in k.s, k.d[k], [type(key) is K for key in k.d])",
+        "code: hash of what is set later",
+    ),
+    "dict of an instance with slots": ("(d is a.__dict__, a.x)", "identity: dict of an instance with slots"),
+    "dict of an exception": ("d is e.__dict__", "identity: dict of an exception"),
+    "dict of a function": ("d is f.__dict__", "identity: dict of a function"),
+    "empty dict of a function": ("d is f.__dict__", "def f(): pass\nd = f.__dict__"),
+    "globals of a function": (
+        "(env['g'].__globals__ is env, env['g']() is x)",
+        "identity: globals of a function",
+    ),
+    "dict that is made globals": ("g.__globals__ is h", "identity: dict that is made globals"),
+    "variables of a module": (
+        "(g.__globals__ is vars(m), g is m.g, g() is m.x is x)",
+        "identity: variables of a module",
+    ),
+    "ctypes array": (
+        "(list(x), type(x) is T, x._length_)",
+        "import ctypes\nT = ctypes.c_int * 3; x = T(1, 2, 3)",
+    ),
+    "iterator of a dict's values": ("next(i) is d['a']", "d = {'a': [1]}; i = iter(d.values())"),
+    "iterator of a dict's items": ("next(i)[1] is d['a']", "d = {'a': [1]}; i = iter(d.items())"),
+    "iterator of a set": ("next(i) in s", "class K: pass\ns = {K()}; i = iter(s)"),
+    "what another object holds": (
+        "c.held is b.held",
+        "class B: pass\nclass C:\n def __init__(s, b): s.b = b\n def __reduce__(s): return make, (s.b.held,)\n"
+        "def make(held):\n c = C(None); c.held = held\n return c\nb = B(); b.held = [1]; c = C(b); c.held = b.held",
+    ),
+    "a namespace that was loaded": (
+        "(o['f'].__globals__ is o, o['f'](), o['x'])",
+        "import pod\no = pod.new_managed_namespace()\nexec('x = 1\\ndef f():\\n global x\\n x += 1', o)\n"
+        "del o['__builtins__']",
+    ),
+    "matrix": ("(np.shares_memory(m, a), np.shares_memory(b, w), type(w))", "numpy: matrix"),
+    "windows": ("(np.shares_memory(a, w), w.flags.writeable)", "numpy: windows"),
+    "record, view": ("(np.shares_memory(a, r), np.shares_memory(x, a), type(r))", "numpy: record, view"),
+}
+
+
+@pytest.mark.parametrize("kind", _EQUAL)
+def test_what_is_loaded_answers_as_what_was_saved(kind: str, tmp_path: Path) -> None:
+    expression, source = _EQUAL[kind]
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell(MUST.get(source, source))
+        tid = notebook.store.save(notebook.ns)
+        assert tid.unsaved == ()
+        expected = repr(eval(expression, dict(notebook.ns)))
+        assert repr(eval(expression, dict(notebook.store.load(tid)))) == expected
+
+
+@pytest.mark.timeout(60)
+def test_what_is_reduced_to_itself_without_end_is_named(tmp_path: Path) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell("class X:\n def __reduce__(self): return list, ([self],)\nx = X(); z = 1")
+        report = notebook.store.save(notebook.ns)
+        assert [unsaved.name for unsaved in report.unsaved] == ["x"]
+        assert "without end" in report.unsaved[0].reason
+        assert notebook.store.load(report)["z"] == 1
+
+
 def test_extras_are_here() -> None:
     """The libraries of the harness extra are installed with the development tools: their rows were run."""
     assert all(

@@ -28,7 +28,8 @@ A save writes only **active** pods (`pod.store._session`): the encoder forgets t
 References from pods that are not active still hold, for an object with an oid keeps it wherever it lies now. If the walk meets
 an object of a pod that was thought untouched, it stops (`StaleMet`), and the save starts over with that pod active: a
 remembered address is never trusted across saves, it can only cost time. At the end every reference that was seen is compared
-with the interpreter's reference counts: what somebody else holds too makes its pod **exposed**, and active in every save.
+with the interpreter's reference counts: what somebody else holds too makes its pod **exposed**, and active in every save. So
+does an object that holds it and does not tell, unless its pod leads there all the same.
 
 Prior art, and what was rejected
 --------------------------------

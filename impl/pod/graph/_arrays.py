@@ -2,20 +2,23 @@
 
 A view is (base, offset, shape, strides, dtype, writeable) as long as somebody else holds the base. pandas' blocks are
 an exception: copy-on-write makes frames that share memory independent, and who shares with whom is not stored, so a block
-gets memory of its own. A masked array is a view of its data, with the mask and the rest among its attributes.
+gets memory of its own. A masked array is a view of its data, with the mask and the rest among its attributes. An array of
+another subclass, if that leaves reducing to numpy, is a view like any other, or reduced as numpy does it.
 """
 
 from __future__ import annotations
 
 import array as array_module
+import copyreg
 import sys
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pod.graph._names import module_of
 from pod.graph._types import BY_CALL, OWN_DICT, Reduced
 
 _BUFFERS: Final = (bytearray, array_module.array)
 _SIMPLE: Final = "?biufcSUmM"
+_REDUCING: Final = ("__reduce__", "__reduce_ex__", "__setstate__")
 
 
 class Owned:
@@ -27,13 +30,29 @@ class Owned:
         self.array = array
 
 
+class _Base(NamedTuple):
+    """Whose memory an array shows, and the array's own reference, to that or to a view of it that others hold."""
+
+    memory: Any
+    held: Any
+
+
 def reduce_array(array: Any) -> Reduced | None:
     """Take an exact ndarray apart; None: numpy's own way is the only one (records that hold objects)."""
     base = _base(array)
-    if base is None or (type(base) in _BUFFERS and array.dtype.hasobject):
+    if base is None or (type(base.memory) in _BUFFERS and array.dtype.hasobject):
         return reduce_owned(array)
-    arguments = _view(array, base)
-    return None if arguments is None else Reduced(BY_CALL, make_view, arguments, holds=(base,))
+    arguments = _view(array, base.memory)
+    return None if arguments is None else Reduced(BY_CALL, make_view, arguments, holds=(base.held,))
+
+
+def reduce_subclass(array: Any) -> Reduced | None:
+    """Take an array of a simple subclass apart that shares memory; None: numpy's own way does."""
+    base = _base(array)
+    arguments = None if base is None else _view(array, base.memory)
+    if base is None or arguments is None:
+        return None
+    return Reduced(BY_CALL, make_view_of_class, (type(array), *arguments), holds=(base.held,))
 
 
 def reduce_masked(array: Any) -> Reduced | None:
@@ -41,33 +60,55 @@ def reduce_masked(array: Any) -> Reduced | None:
     import numpy as np
 
     base = _base(array)
-    if base is None or type(base) in _BUFFERS:
-        if array.flags.writeable and not array.dtype.hasobject:
-            arguments = (_dtype(array.dtype), array.shape, _order(array))
+    if base is None or type(base.memory) in _BUFFERS:
+        order = _order(array)
+        if array.flags.writeable and not array.dtype.hasobject and isinstance(order, str):
+            arguments = (_dtype(array.dtype), array.shape, order)
             return Reduced(BY_CALL, make_own_masked, arguments, fill=array.nbytes > 0, flags=OWN_DICT)
         data = np.ndarray.view(array, np.ndarray)
         held = (array,) if data.base is array else ()
         return Reduced(BY_CALL, make_masked, (Owned(data),), holds=held, flags=OWN_DICT)
-    view = _view(array, base)
-    return None if view is None else Reduced(BY_CALL, make_masked_view, view, holds=(base,), flags=OWN_DICT)
+    view = _view(array, base.memory)
+    if view is None:
+        return None
+    return Reduced(BY_CALL, make_masked_view, view, holds=(base.held,), flags=OWN_DICT)
 
 
-def _base(array: Any) -> Any:
+def _base(array: Any) -> _Base | None:
     """Return whose memory an array shows that somebody else holds too; None: it is the array's alone.
 
-    numpy leaves arrays out that lie between, but not between a masked array and its data.
+    numpy leaves arrays out that lie between, but not between arrays of different classes, nor what its strided views
+    put there.
     """
     base = array.base
+    held = None
     while True:
         if type(base) is memoryview:
             base = base.obj
         if type(base) in _BUFFERS:
-            return base
-        if not (is_array(type(base)) or is_masked(type(base))):
+            return _Base(base, base if held is None else held)
+        if _is_link(base):
+            if sys.getrefcount(base) > _PRIVATE_BASE:
+                return None
+        elif not (is_array(type(base)) or is_masked(type(base)) or is_simple_subclass(type(base))):
             return None
-        if sys.getrefcount(base) > _PRIVATE_BASE:
-            return base
+        elif held is not None or sys.getrefcount(base) > _PRIVATE_BASE:
+            held = base if held is None else held
+            if _keeps_layout(base):
+                return _Base(base, held)
         base = base.base
+
+
+def _keeps_layout(base: Any) -> bool:
+    """Say whether an array's memory lies in one piece, and will lie as it does when it is made again."""
+    if is_simple_subclass(type(base)):  # by numpy, in the order of C or of Fortran
+        return bool(base.flags.c_contiguous or base.flags.f_contiguous)
+    return _laid_out(base) is not None
+
+
+def _is_link(base: Any) -> bool:
+    """Say whether this is what numpy puts between a strided view and its array."""
+    return type(base).__name__ == "DummyArray" and module_of(type(base)).startswith("numpy.")
 
 
 def _view(array: Any, base: Any) -> tuple[Any, ...] | None:
@@ -89,6 +130,19 @@ def is_masked(cls: type) -> bool:
     return cls.__name__ == "MaskedArray" and module_of(cls).startswith("numpy.ma")
 
 
+def is_simple_subclass(cls: type) -> bool:
+    """Say whether a class is a subclass of numpy's arrays that says nothing of its own to pickle, and lies in main memory."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not issubclass(cls, numpy.ndarray) or cls in copyreg.dispatch_table:
+        return False
+    array: Any = numpy.ndarray
+    return (
+        cls is not array
+        and not issubclass(cls, numpy.memmap)
+        and all(getattr(cls, name) is getattr(array, name) for name in _REDUCING)
+    )
+
+
 def reduce_owned(array: Any) -> Reduced | None:
     """Take an array apart whose memory is its own."""
     dtype = array.dtype
@@ -96,7 +150,8 @@ def reduce_owned(array: Any) -> Reduced | None:
     if dtype.hasobject:
         if dtype.kind != "O":
             return None
-        items = array.ravel(order).tolist() if array.ndim else [array.item()]
+        laid = _laid_out(array)
+        items = (array if laid is None else laid).ravel().tolist() if array.ndim else [array.item()]
         return Reduced(
             BY_CALL,
             make_objects,
@@ -128,8 +183,26 @@ def owned_within(value: Any, stands: dict[int, Owned]) -> Any:
     return value
 
 
-def _order(array: Any) -> str:
-    return "C" if array.flags.c_contiguous or not array.flags.f_contiguous else "F"
+def _order(array: Any) -> str | tuple[int, ...]:
+    """Return in which order an array's memory lies, or will if it does not lie in one piece: C, F, or that of its axes."""
+    if array.flags.c_contiguous or _laid_out(array) is None:
+        return "C"
+    return "F" if array.flags.f_contiguous else _axes(array)
+
+
+def _axes(array: Any) -> tuple[int, ...]:
+    """Return an array's axes, those first along which its memory goes the longest way."""
+    return tuple(sorted(range(array.ndim), key=lambda axis: -array.strides[axis]))
+
+
+def _laid_out(array: Any) -> Any:
+    """Return an array with its axes as its memory lies; None: that does not lie in one piece."""
+    if array.flags.c_contiguous:
+        return array
+    import numpy as np
+
+    laid = np.ndarray.transpose(array, _axes(array))
+    return laid if laid.flags.c_contiguous else None
 
 
 def _dtype(dtype: Any) -> Any:
@@ -154,17 +227,28 @@ def memory(value: Any) -> memoryview:
     import numpy as np
 
     array = np.ndarray.view(value.array if type(value) is Owned else value, np.ndarray)
-    if array.flags.f_contiguous and not array.flags.c_contiguous:
-        array = array.T
-    flat: Any = np.ascontiguousarray(array).reshape(-1)
+    laid = _laid_out(array)
+    flat: Any = (np.ascontiguousarray(array) if laid is None else laid).reshape(-1)
     return memoryview(flat.view(np.uint8))
 
 
 def make_array(dtype: Any, shape: tuple[int, ...], order: Any) -> Any:
     """Make an array whose memory is filled later."""
+    return _empty(shape, dtype, order)
+
+
+def _empty(shape: tuple[int, ...], dtype: Any, order: Any) -> Any:
     import numpy as np
 
-    return np.empty(shape, dtype, order)
+    made: Any = np.ndarray
+    if isinstance(order, str):
+        return made(shape, dtype, order=order)
+    strides = [0] * len(order)
+    step = np.dtype(dtype).itemsize
+    for axis in reversed(order):
+        strides[axis] = step
+        step *= shape[axis]
+    return made(shape, dtype, strides=strides)
 
 
 def make_view(*arguments: Any) -> Any:
@@ -172,6 +256,11 @@ def make_view(*arguments: Any) -> Any:
     import numpy as np
 
     return _lie(np.ndarray, *arguments)
+
+
+def make_view_of_class(cls: Any, *arguments: Any) -> Any:
+    """Make a view of an array that is of a subclass."""
+    return _lie(cls, *arguments)
 
 
 def _lie(
@@ -185,7 +274,8 @@ def _lie(
 ) -> Any:
     import numpy as np
 
-    view = np.ndarray.__new__(cls, shape, dtype, base, offset, strides)
+    memory = _laid_out(base) if isinstance(base, np.ndarray) else base
+    view = np.ndarray.__new__(cls, shape, dtype, memory, offset, strides)
     if not writeable:
         view.flags.writeable = False
     return view
@@ -220,15 +310,13 @@ def make_masked_view(*arguments: Any) -> Any:
 
 def make_objects(shape: tuple[int, ...], order: Any) -> Any:
     """Make an array of objects that is filled later."""
-    import numpy as np
-
-    return np.empty(shape, object, order)
+    return _empty(shape, object, order)
 
 
 def fill_objects(array: Any, state: tuple[list[Any], bool]) -> None:
     """Give an array its objects, in the order of its memory."""
     items, writeable = state
-    flat = array.reshape(-1, order="C" if array.flags.c_contiguous else "F")
+    flat = _laid_out(array).reshape(-1)
     for index, item in enumerate(items):
         flat[index] = item
     if not writeable:

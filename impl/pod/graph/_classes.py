@@ -1,26 +1,53 @@
-"""Classes by value: a skeleton first, so that whatever refers to the class can, and then its attributes."""
+"""Classes by value: a skeleton first, so that whatever refers to the class can, and then its attributes.
+
+No hook runs when a class is made again, neither a metaclass's `__new__` and `__init__` nor a base's `__init_subclass__`, nor
+`__set_name__`: what they did to the class is among its attributes, what they did elsewhere is stored there, and what they
+were called with is not known. The members of an enumeration are made again without its `__new__` and `__init__`.
+"""
 
 from __future__ import annotations
 
 import abc
 import builtins
 import enum
+import operator
+import sys
 import types
-from typing import Any, Final
+from contextlib import contextmanager
+from threading import RLock, get_ident
+from typing import TYPE_CHECKING, Any, Final
 
 from pod.graph._atoms import is_atom
 from pod.graph._names import module_of
 from pod.graph._types import APART, BY_CALL, Reduced
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_HEAP: Final = 1 << 9
+_CONSTANT: Final = 1 << 8
+_COMPILED: Final = (types.BuiltinFunctionType, types.WrapperDescriptorType)
+_HOOK: Final = "__init_subclass__"
+_HOOKS: Final = RLock()  # held while classes are without
 _GIVEN: Final = frozenset(
     {"__dict__", "__weakref__", "__module__", "__qualname__", "__slots__", "__doc__", "__orig_bases__", "__slotnames__",
      "_abc_impl"}
 )  # fmt: skip
 _ENUM_MADE: Final = frozenset(
     {"_member_names_", "_member_map_", "_value2member_map_", "_unhashable_values_", "_hashable_values_", "_unhashable_values_map_",
-     "_generate_next_value_", "_missing_", "_new_member_", "_use_args_", "_member_type_", "_value_repr_", "__new__", "__new_member__",
-     "_boundary_", "_flag_mask_", "_all_bits_", "_singles_mask_", "_inverted_", "_sort_order_"}
+     "_member_type_", "_value_repr_", "__new__", "_flag_mask_", "_all_bits_", "_singles_mask_", "_inverted_", "_sort_order_"}
 )  # fmt: skip
+_ENUM_INHERITED: Final = ("_generate_next_value_", "_boundary_")  # a class has them if its base has
+_MEMBER_MADE: Final = frozenset({"_value_", "_name_", "__objclass__", "_sort_order_", "_inverted_"})
+# How the content of a member that is a value of a type is told from the member.
+_CONTENT: Final[dict[type, Callable[[Any], object] | None]] = {
+    object: None,
+    int: int.__int__,
+    float: float.__float__,
+    str: str.__str__,
+    bytes: lambda member: bytes.__getitem__(member, slice(None)),
+    tuple: lambda member: tuple.__getitem__(member, slice(None)),
+}
 _SET_LAST: Final = ("__parameters__", "__abstractmethods__")
 
 
@@ -44,6 +71,8 @@ class Behaviour:
 
 def reduce_class(cls: type) -> Reduced:
     """Take a class apart that no import finds."""
+    if _is_array_type(cls):
+        return Reduced(BY_CALL, operator.mul, (cls._type_, cls._length_))  # type: ignore[attr-defined]
     given: dict[str, object] = {"__qualname__": cls.__qualname__, "__doc__": cls.__dict__.get("__doc__")}
     if "__module__" in cls.__dict__:
         given["__module__"] = cls.__dict__["__module__"]
@@ -70,16 +99,53 @@ def reduce_class(cls: type) -> Reduced:
     return Reduced(BY_CALL, make_class, arguments, state, setter=fill_class, flags=APART)
 
 
+def _is_array_type(cls: type) -> bool:
+    """Say whether a class is what ctypes makes of a type and a length."""
+    ctypes = sys.modules.get("ctypes")
+    if ctypes is None or cls.__bases__ != (ctypes.Array,):
+        return False
+    of: Any = cls
+    return cls.__name__ == f"{of._type_.__name__}_Array_{of._length_}" and of._type_ * of._length_ is cls
+
+
 def _reduce_enum(cls: type[enum.Enum], given: dict[str, object]) -> Reduced:
-    members = {name: member.value for name, member in cls.__members__.items()}
+    members: Mapping[str, Any] = cls.__members__
+    values = {name: member._value_ for name, member in members.items()}
+    first = cls.__bases__[-1]
     attributes = {
         name: value
         for name, value in cls.__dict__.items()
-        if name not in _GIVEN | _ENUM_MADE and name not in members and not isinstance(value, enum.property)
+        if name not in _GIVEN | _ENUM_MADE
+        and name not in members
+        and not (name in _ENUM_INHERITED and getattr(cls, name) is getattr(first, name, None))
     }
-    arguments = (type(cls), cls.__name__, cls.__bases__, given, members)
-    state: tuple[object, ...] = (Behaviour(cls, attributes), attributes, [])
-    return Reduced(BY_CALL, make_enum, arguments, state, setter=fill_class, flags=APART)
+    ours = sorted(
+        name for name in attributes if name.startswith("_")
+    )  # some are there before the others are set again
+    attributes = {
+        name: attributes[name] for name in (*ours, *(name for name in attributes if name[0] != "_"))
+    }
+    native: Any = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP)
+    if native not in _CONTENT:
+        arguments: tuple[object, ...] = (type(cls), cls.__name__, cls.__bases__, given, values)
+        return Reduced(
+            BY_CALL,
+            make_enum,
+            arguments,
+            (Behaviour(cls, attributes), attributes, []),
+            setter=fill_class,
+            flags=APART,
+        )
+    content = _CONTENT[native]
+    contents = () if content is None else tuple(content(member) for member in members.values())
+    own = {
+        name: {key: value for key, value in vars(member).items() if key not in _MEMBER_MADE}
+        for name, member in members.items()
+        if member._name_ == name and vars(member).keys() - _MEMBER_MADE
+    }
+    arguments = (type(cls), cls.__name__, cls.__bases__, given, values, native, contents)
+    state = (Behaviour(cls, attributes), attributes, own)
+    return Reduced(BY_CALL, make_members, arguments, state, setter=fill_members, flags=APART)
 
 
 def reduce_behaviour(behaviour: Behaviour) -> Reduced:
@@ -93,12 +159,53 @@ def _is_behaviour(value: object) -> bool:
 
 def make_class(metaclass: type, name: str, bases: tuple[Any, ...], given: dict[str, Any]) -> type:
     """Make a class without its attributes."""
-    if "__module__" in given:
-        return types.new_class(name, bases, {"metaclass": metaclass}, lambda body: body.update(given))
-    made_by, body, keywords = types.prepare_class(name, bases, {"metaclass": metaclass})
-    body.update(given)
-    made: type = _call_where_there_is_no_name(made_by, name, bases, body, **keywords)
+    native = _native(metaclass)
+    with _without_hooks(bases):
+        if native is None:
+            made_by, body, keywords = types.prepare_class(name, bases, {"metaclass": metaclass})
+            body.update(given)
+            made: type = _call_where_there_is_no_name(made_by, name, bases, body, **keywords)
+        else:
+            made = _call_where_there_is_no_name(native.__new__, metaclass, name, bases, dict(given))
     return made
+
+
+def _native(metaclass: type) -> Any:
+    """Return whose `__new__` makes the classes of a metaclass, None if only the metaclass itself can."""
+    for base in metaclass.__mro__:
+        if base is type or base is abc.ABCMeta:
+            return base
+        if any(type(vars(base).get(name)) in _COMPILED for name in ("__new__", "__init__")):
+            return None
+    return None
+
+
+@contextmanager
+def _without_hooks(bases: tuple[Any, ...]) -> Iterator[None]:
+    """Run the block so that no `__init_subclass__` runs for classes that this thread makes of these bases."""
+    this = get_ident()
+
+    def quieted(hook: Any) -> Any:
+        def run(cls: type, /, **keywords: Any) -> None:
+            if get_ident() != this:
+                hook.__get__(None, cls)(**keywords)
+
+        return classmethod(run)
+
+    with _HOOKS:
+        hooks = {
+            base: vars(base)[_HOOK]
+            for base in dict.fromkeys(above for base in bases for above in base.__mro__)
+            if _HOOK in vars(base) and base.__flags__ & _HEAP and not base.__flags__ & _CONSTANT
+            if module_of(base) != "typing"
+        }
+        try:
+            for base, hook in hooks.items():
+                type.__setattr__(base, _HOOK, quieted(hook))
+            yield
+        finally:
+            for base, hook in hooks.items():
+                type.__setattr__(base, _HOOK, hook)
 
 
 def _call(make: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -112,13 +219,48 @@ _call_where_there_is_no_name: Final = types.FunctionType(_call.__code__, {"__bui
 def make_enum(
     metaclass: Any, name: str, bases: tuple[type, ...], given: dict[str, Any], members: dict[str, Any]
 ) -> type:
-    """Make an enumeration with its members."""
+    """Make an enumeration with its members, as its values say."""
     body = metaclass.__prepare__(name, bases)
     for member, value in members.items():
         body[member] = value
     for key, value in given.items():
         body[key] = value
     made: type = metaclass.__new__(metaclass, name, bases, body)
+    return made
+
+
+def make_members(
+    metaclass: Any,
+    name: str,
+    bases: tuple[type, ...],
+    given: dict[str, Any],
+    values: dict[str, Any],
+    native: Any,
+    contents: tuple[Any, ...],
+) -> type:
+    """Make an enumeration with its members, which are of a native type and have no attributes of their own yet."""
+    pending = zip(values.values(), contents or ((),) * len(values), strict=True)
+
+    def new(cls: type, *_: Any) -> Any:
+        value, content = next(pending)
+        member = native.__new__(cls, content) if contents else native.__new__(cls)
+        member._value_ = value
+        return member
+
+    def init(_self: Any, *_: Any) -> None:
+        pass
+
+    body: Any = enum.EnumType.__prepare__(name, bases)
+    for member, value in values.items():
+        body[member] = enum.member(value)
+    for key, value in given.items():
+        body[key] = value
+    body["__new__"] = new
+    body["__init__"] = init
+    with _without_hooks(bases):
+        made: type = enum.EnumType.__new__(metaclass, name, bases, body)
+    type.__delattr__(made, "__init__")
+    type.__delattr__(made, "__new_member__")
     return made
 
 
@@ -135,6 +277,15 @@ def fill_class(cls: Any, state: tuple[Any, ...]) -> None:
         type.__setattr__(cls, name, value)
     for found in registry:
         cls.register(found)
+
+
+def fill_members(cls: Any, state: tuple[Any, ...]) -> None:
+    """Give an enumeration its attributes, and its members theirs."""
+    _behaviour, attributes, own = state
+    for name, value in attributes.items():
+        type.__setattr__(cls, name, value)
+    for name, found in own.items():
+        vars(cls._member_map_[name]).update(found)
 
 
 def _mangled(class_name: str, name: str) -> str:

@@ -44,7 +44,7 @@ _SAME: Final = 11
 
 
 class _Frame:
-    __slots__ = ("do", "key", "kind", "obj", "values")
+    __slots__ = ("do", "key", "kind", "late", "obj", "values")
 
     def __init__(self, kind: int, do: int, obj: Any = None) -> None:
         self.kind = kind
@@ -52,6 +52,7 @@ class _Frame:
         self.obj = obj
         self.values: list[Any] = []
         self.key: Any = _NOTHING
+        self.late = False  # a key was put off: so are all that follow, for a dict keeps its order
 
 
 _NOTHING: Final = object()
@@ -94,6 +95,7 @@ class Decoder:
         self._slots: list[str] = []
         self._globals: list[object] = []
         self._frames: list[_Frame] = []
+        self._late: list[tuple[Any, ...]] = []  # (container, key[, value]) that were put off
         self.root: Any = _NOTHING
 
     @property
@@ -116,6 +118,7 @@ class Decoder:
             if self._at >= len(self._data) and not self._next_chunk():
                 if not self.done:
                     raise ValueError("a pod's stream ends too early")
+                self._settle()
                 return 0
             start = self._at
             opcode = self._data[start]
@@ -325,7 +328,12 @@ class Decoder:
         elif do in {_PAIRS, _ATTRS}:
             self._pair(frame, value)
         elif do == _SET:
-            frame.obj.add(value)
+            try:
+                frame.obj.add(value)
+            except MemoryError:
+                raise
+            except Exception:  # noqa: BLE001  (raised in `_settle` if it is still so)
+                self._late.append((frame.obj, value))
         elif do == _CLASS:
             frame.obj = object.__new__(value)
             frame.do = _ATTRS
@@ -356,8 +364,31 @@ class Decoder:
         key, frame.key = frame.key, _NOTHING
         if frame.do == _ATTRS:
             frame.obj.__dict__[sys.intern(key) if type(key) is str else key] = value
+        elif type(frame.obj) is dict:
+            self._insert(frame, key, value)
         else:
             frame.obj[key] = value
+
+    def _insert(self, frame: _Frame, key: Any, value: Any) -> None:
+        """Give a dict a pair, or put it off: a key's `__hash__` may ask for attributes that the key does not have yet."""
+        if not frame.late:
+            try:
+                frame.obj[key] = value
+            except MemoryError:
+                raise
+            except Exception:  # noqa: BLE001  (raised in `_settle` if it is still so)
+                frame.late = True
+        if frame.late:
+            self._late.append((frame.obj, key, value))
+
+    def _settle(self) -> None:
+        """Give containers what was put off."""
+        late, self._late = self._late, []
+        for container, key, *value in late:
+            if value:
+                container[key] = value[0]
+            else:
+                container.add(key)
 
 
 def _extend(obj: Any, values: list[Any]) -> None:

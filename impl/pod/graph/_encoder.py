@@ -53,6 +53,8 @@ class Encoder(Ledger):
         self._writers: list[Writer] = []
         self._frames: list[Frame] = []
         self._edge = 1  # 0: the value that is pushed next is counted elsewhere
+        self._calls = 0  # open frames of reduced objects
+        self._calls_limit = 0  # with so many, it is looked whether they would end
 
     def encode(self, root: object, oid: int = 0) -> list[Pod]:
         """Write an object and all below it that no pod holds yet.
@@ -71,7 +73,9 @@ class Encoder(Ledger):
         """
         done: list[Pod] = []
         self._done = done
-        self._journal = []
+        self._calls = 0
+        self._calls_limit = op.CALLS_LIMIT
+        self._start()
         writer = self._open(oid or self._label(root))
         try:
             self._edge = 0
@@ -80,7 +84,7 @@ class Encoder(Ledger):
                 frame = self._frames[-1]
                 child = next(frame.steps, self)
                 if child is self:
-                    self._frames.pop()
+                    self._calls -= self._frames.pop().reduced is not None
                 else:
                     self._push(child)
             entry = self._table.get(id(root))
@@ -168,7 +172,7 @@ class Encoder(Ledger):
             return
         entry = self._known(obj)
         if entry is not None:
-            entry.edges += edge
+            self._count(entry, edge, writer.pod)
             self._refer(entry)
             return
         frame = Frame(edge)
@@ -192,8 +196,19 @@ class Encoder(Ledger):
                     return
                 steps = self._call(frame, obj, reduced)
                 apart = bool(reduced.flags & APART)
+                frame.reduced = obj
         frame.steps = self._apart(obj, steps) if apart and self._frames else steps
         self._frames.append(frame)
+        if frame.reduced is not None:
+            self._calls += 1
+            if self._calls >= self._calls_limit:
+                self._check_end(obj)
+
+    def _check_end(self, last: object) -> None:
+        """Stop if the reduced objects that are open will never end: the last of them is among them again and again."""
+        self._calls_limit *= 2
+        if sum(frame.reduced is last for frame in self._frames) > op.REPEATS_MOST:
+            raise RecursionError("what it is reduced to leads back to it without end")
 
     def _apart(self, obj: object, steps: Generator[object, None, None]) -> Generator[object, None, None]:
         pod = self._open(self._label(obj)).pod
@@ -288,7 +303,7 @@ class Encoder(Ledger):
         return id(obj) in self._globals if entry is None else entry.immutable
 
     def _same(self, frame: Frame, entry: Entry) -> None:
-        entry.edges += frame.edge
+        self._count(entry, frame.edge, self._writers[-1].pod)
         self._emit(op.SAME)
         self._refer(entry)
 
@@ -334,7 +349,7 @@ class Encoder(Ledger):
         entry = self._register(obj)
         entry.edges += frame.edge
         entry.immutable = bool(reduced.flags & IMMUTABLE)
-        self._opaque.append((obj, reduced.holds))
+        self._opaque.append((obj, reduced.holds, self._writers[-1].pod))
         if reduced.fill:
             self._writers[-1].fill(self._host.memory(obj))
         if reduced.items is not None:
@@ -345,12 +360,12 @@ class Encoder(Ledger):
             self._emit(op.PAIRS)
             yield from self._pairs(frame, reduced.pairs, len(reduced.pairs))
             self._emit(op.END)
+        if reduced.flags & OWN_DICT:
+            yield from self._own_dict(frame, obj.__dict__, op.ATTRS, 0)
         if reduced.setter is not None:
             self._emit(op.SETTER)
             yield reduced.setter
             yield reduced.state
-        elif reduced.flags & OWN_DICT:
-            yield from self._own_dict(frame, obj.__dict__, op.ATTRS, 0)
         elif reduced.state is not None:
             self._emit(op.STATE)
             yield reduced.state

@@ -33,19 +33,63 @@ class Entry:
         return sys.getrefcount(self.obj) - _ENTRY_REFERENCES > self.edges
 
 
-def explain(table: Mapping[int, Entry], opaque: Iterable[tuple[object, Sequence[Any]]]) -> None:
-    """Count the references that opaque objects hold, directly and through what is theirs alone."""
-    for obj, holds in opaque:
+class Reach:
+    """Which pods of one save each of them leads to, by the references that are stored.
+
+    Parameters
+    ----------
+    pods
+        All that were written in the save: none of them leads to any other.
+    """
+
+    def __init__(self, pods: Iterable[Pod]) -> None:
+        self._pods = {pod.oid: pod for pod in pods}
+        self._owners = {oid: pod.oid for pod in self._pods.values() for oid in (*pod.exports, pod.oid)}
+        self._found: dict[int, set[int]] = {}
+
+    def __call__(self, oid: int, /) -> set[int]:
+        """Return the oids of the pods that one leads to, its own among them."""
+        found = self._found.get(oid)
+        if found is None:
+            found = self._found[oid] = {oid}
+            pending = [oid]
+            while pending:
+                pod = self._pods.get(pending.pop())
+                for reference in () if pod is None else pod.references:
+                    owner = self._owners.get(reference)
+                    if owner is not None and owner not in found:
+                        found.add(owner)
+                        pending.append(owner)
+        return found
+
+
+def explain(
+    table: Mapping[int, Entry], opaque: Sequence[tuple[object, Sequence[Any], Pod]], pods: Iterable[Pod]
+) -> None:
+    """Count the references that opaque objects hold, directly and through what is theirs alone.
+
+    A reference into another pod counts if looking at the object's pod means looking at that one too. One that is not stored, for
+    what the object is reduced to lacks it, does not make its pod lead there: whoever follows it is a stranger.
+    """
+    if not opaque:
+        return
+    reach = Reach(pods)
+    for obj, holds, pod in opaque:
+
+        def count(entry: Entry, pod: Pod = pod) -> None:
+            if entry.pod is pod or entry.immutable or entry.pod.oid in reach(pod.oid):
+                entry.edges += 1
+
         for held in holds:
             entry = table.get(id(held))
             if entry is not None:
-                entry.edges += 1
+                count(entry)
         pending = [obj]
         while pending:
             for found in gc.get_referents(pending.pop()):
                 entry = table.get(id(found))
                 if entry is not None:
-                    entry.edges += 1
+                    count(entry)
                 elif gc.is_tracked(found) and sys.getrefcount(found) <= _PRIVATE_REFERENT:
                     pending.append(found)
 

@@ -6,10 +6,14 @@ import builtins
 import dis
 import importlib.util
 import marshal
+import sys
 import types
+from collections import deque
+from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from pod.graph._names import module_of_globals
+from pod.graph._names import module_name, module_of_globals
 from pod.graph._types import BY_CALL, IMMUTABLE, Reduced
 
 if TYPE_CHECKING:
@@ -27,6 +31,7 @@ _NAME_OPS: Final = frozenset(
     if name in dis.opmap
 )
 _MARSHAL: Final = 2  # the last version whose bytes do not depend on reference counts
+_LOOKED_AT: Final = 10_000  # containers among a save's variables
 
 
 class Globals:
@@ -36,6 +41,62 @@ class Globals:
 
     def __init__(self, name: object) -> None:
         self.name = name
+
+
+class Variables:
+    """Stands for all the variables of a module that is stored by value."""
+
+    __slots__ = ("module",)
+
+    def __init__(self, module: types.ModuleType) -> None:
+        self.module = module
+
+
+class Elsewhere:
+    """Finds what stands for the globals of functions that are not those of the namespace.
+
+    Dicts and modules that a save holds are looked for once, near its variables: what a function has as globals may be one.
+    """
+
+    def __init__(self, namespace: object) -> None:
+        self._namespace = namespace
+        self._stubs: dict[int, Globals | Variables] = {}
+        self._shown: dict[int, object] | None = None
+
+    def shown(self, variables: dict[str, Any]) -> object | None:
+        """Return what a save holds that has these variables: the dict itself, or what stands for a module's."""
+        if self._shown is None:
+            self._shown = dict(self._look())
+        found = self._shown.get(id(variables))
+        if isinstance(found, types.ModuleType):
+            return self._stubs.setdefault(id(variables), Variables(found))
+        return found
+
+    def stub(self, variables: dict[str, Any]) -> object:
+        """Return what stands for variables of which only those that functions use are stored."""
+        return self._stubs.setdefault(id(variables), Globals(variables.get("__name__")))
+
+    def _look(self) -> Iterator[tuple[int, object]]:
+        namespace = self._namespace
+        if not isinstance(namespace, Mapping):
+            return
+        pairs = dict.items(namespace) if isinstance(namespace, dict) else namespace.items()
+        pending = deque(value for _name, value in pairs)
+        seen: set[int] = {id(namespace)}
+        while pending and len(seen) < _LOOKED_AT:
+            value = pending.popleft()
+            if id(value) in seen:
+                continue
+            if isinstance(value, dict):
+                seen.add(id(value))
+                yield id(value), value
+                pending.extend(islice(dict.values(value), _LOOKED_AT))
+            elif isinstance(value, types.ModuleType):
+                if module_name(value) is None:
+                    yield id(vars(value)), value
+            elif isinstance(value, list | tuple):
+                seen.add(id(value))
+                pending.extend(islice(value, _LOOKED_AT))
 
 
 def names_used(code: types.CodeType) -> Iterator[str]:
@@ -48,10 +109,11 @@ def names_used(code: types.CodeType) -> Iterator[str]:
             yield from names_used(constant)
 
 
-def reduce_function(function: types.FunctionType, namespace: object, stubs: dict[int, Globals]) -> Reduced:
+def reduce_function(function: types.FunctionType, namespace: object, elsewhere: Elsewhere) -> Reduced:
     """Take a function apart that no import finds.
 
-    Its globals are the namespace that is saved, or those of an importable module, or else a copy of what it uses.
+    Its globals are the namespace that is saved, or those of an importable module, or a dict or a module that is saved itself, or
+    else a copy of what it uses.
     """
     used = tuple(dict.fromkeys(names_used(function.__code__)))
     variables = function.__globals__
@@ -62,8 +124,10 @@ def reduce_function(function: types.FunctionType, namespace: object, stubs: dict
         names = used
     elif (module := module_of_globals(variables)) is not None:
         where = module
+    elif (shown := elsewhere.shown(variables)) is not None:
+        where = shown
     else:
-        where = stubs.setdefault(id(variables), Globals(variables.get("__name__")))
+        where = elsewhere.stub(variables)
         copied = {
             name: dict.__getitem__(variables, name) for name in used if dict.__contains__(variables, name)
         }
@@ -71,7 +135,7 @@ def reduce_function(function: types.FunctionType, namespace: object, stubs: dict
         copied,
         function.__defaults__,
         function.__kwdefaults__,
-        function.__dict__ or None,
+        _attributes(function),
         function.__annotations__ or None,
         function.__doc__,
         function.__module__,
@@ -80,6 +144,12 @@ def reduce_function(function: types.FunctionType, namespace: object, stubs: dict
     )
     arguments = (function.__code__, where, function.__name__, function.__closure__)
     return Reduced(BY_CALL, make_function, arguments, state, setter=fill_function, names=names)
+
+
+def _attributes(function: types.FunctionType) -> dict[str, Any] | None:
+    """Return a function's attributes, None if it has none and nobody holds the dict for them."""
+    attributes = function.__dict__
+    return attributes if attributes or sys.getrefcount(attributes) > _PRIVATE_ATTRIBUTES else None
 
 
 def make_function(
@@ -110,8 +180,13 @@ def fill_function(function: types.FunctionType, state: tuple[Any, ...]) -> None:
 
 
 def reduce_globals(stub: Globals) -> Reduced:
-    """Take apart what stands for a module's variables."""
+    """Take apart what stands for the variables of a module that is not stored."""
     return Reduced(BY_CALL, make_globals, (stub.name,))
+
+
+def reduce_variables(stub: Variables) -> Reduced:
+    """Take apart what stands for the variables of a module that is."""
+    return Reduced(BY_CALL, vars, (stub.module,))
 
 
 def make_globals(name: object) -> dict[str, Any]:
@@ -146,3 +221,17 @@ def fill_cell(cell: types.CellType, content: tuple[object, ...]) -> None:
     """Give a closure's variable its value, if it has one."""
     for value in content:
         cell.cell_contents = value
+
+
+def _measure() -> int:
+    def function() -> None:
+        pass
+
+    def held(function: Any) -> int:
+        attributes = function.__dict__
+        return sys.getrefcount(attributes)
+
+    return held(function)
+
+
+_PRIVATE_ATTRIBUTES: Final = _measure()

@@ -25,7 +25,9 @@ class Ledger:
         self._labels: dict[
             int, tuple[object, int]
         ] = {}  # of objects with an oid that are not written yet in this save
-        self._journal: list[int] = []
+        self._journal: list[int] = []  # objects that the root that is being written entered
+        self._borrowed: list[Entry] = []  # objects of other pods, once for each reference from that root
+        self._before = (0, 0)  # how long the lists below were when it was begun
         self._serial = 0
         self._next_oid = 1
         self._clear()
@@ -34,7 +36,7 @@ class Ledger:
         """Forget what lasts as long as one save."""
         self._temporaries: list[object] = []
         self._doubtful: set[int] = set()
-        self._opaque: list[tuple[object, Sequence[Any]]] = []
+        self._opaque: list[tuple[object, Sequence[Any], Pod]] = []
         self._globals: dict[int, tuple[object, tuple[str, str]]] = {}
         self._plain: dict[type, bool] = {}
 
@@ -109,7 +111,7 @@ class Ledger:
             oid -> number of references from pods that were not.
         """
         pods = list(pods)
-        explain(self._table, self._opaque)
+        explain(self._table, self._opaque, pods)
         self._opaque = []
         for pod in pods:
             for key in pod.entries:
@@ -148,8 +150,24 @@ class Ledger:
         self._journal.append(id(obj))
         return entry
 
+    def _start(self) -> None:
+        """Begin to note what a root enters and counts."""
+        self._journal = []
+        self._borrowed = []
+        self._before = (len(self._opaque), len(self._temporaries))
+
+    def _count(self, entry: Entry, edge: int, pod: Pod) -> None:
+        """Count a reference from a pod to an object that is known."""
+        entry.edges += edge
+        if edge and entry.pod is not pod:
+            self._borrowed.append(entry)
+
     def _undo(self) -> None:
-        """Forget what was entered since the journal was begun."""
+        """Forget what was entered and counted since `_start`."""
+        for known in self._borrowed:
+            known.edges -= 1
+        del self._opaque[self._before[0] :]
+        del self._temporaries[self._before[1] :]
         for key in self._journal:
             entry = self._table.pop(key, None)
             if entry is not None and entry.oid and key not in self._labels:

@@ -111,5 +111,7 @@ TARGET_HUGE: Final = 32768
 HEAD: Final = (
     4  # chunks near a pod's head are smaller: as long as less than so many times the target was written
 )
+CALLS_LIMIT: Final = 16384  # reduced objects within each other, before it is looked whether that ends
+REPEATS_MOST: Final = 1000  # times that one of them may be among them then
 ALIGNED: Final = 64  # where content says nothing, chunks end at multiples of so many items
 MIX: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)

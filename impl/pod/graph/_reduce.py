@@ -68,7 +68,7 @@ class Reducer:
 
     def __init__(self, namespace: object) -> None:
         self._namespace = namespace
-        self._stubs: dict[int, _functions.Globals] = {}
+        self._elsewhere = _functions.Elsewhere(namespace)
 
     def plain(self, cls: type) -> bool:
         """Say whether instances are nothing but their class and their `__dict__`, and are built as such."""
@@ -122,7 +122,7 @@ class Reducer:
         name = name_of(function)
         if name is not None:
             return Reduced(BY_NAME, *name)
-        return _functions.reduce_function(function, self._namespace, self._stubs)
+        return _functions.reduce_function(function, self._namespace, self._elsewhere)
 
     def _standard(self, obj: Any, cls: type) -> Reduced:
         reduce = _exceptions.registered(cls)
@@ -147,11 +147,13 @@ class Reducer:
         elif call is copyreg.__newobj_ex__:  # type: ignore[attr-defined]
             kind, call, arguments = BY_NEW_EX, arguments[0], tuple(arguments[1:])
         flags = IMMUTABLE if _is_immutable(cls) else 0
-        if setter is None and type(state) is dict and not hasattr(obj, "__setstate__"):
-            if state is getattr(obj, "__dict__", None):
+        if setter is None and not _sets_state(obj):
+            with_slots = type(state) is tuple and len(state) == 2
+            attributes = state[0] if with_slots else state
+            if type(attributes) is dict and attributes is getattr(obj, "__dict__", None):
                 flags |= OWN_DICT
-                state = None  # so that only the object holds it
-            elif not state:
+                state = (None, state[1]) if with_slots else None  # so that only the object holds it
+            elif type(state) is dict and not state:
                 state = ()
         return Reduced(
             kind,
@@ -163,6 +165,13 @@ class Reducer:
             setter,
             flags=flags,
         )
+
+
+def _sets_state(obj: Any) -> bool:
+    """Say whether an object does something of its own with its state."""
+    if isinstance(obj, BaseException) and type(obj).__setstate__ is BaseException.__setstate__:
+        return False
+    return hasattr(obj, "__setstate__")
 
 
 def _module(_reducer: Reducer, module: types.ModuleType) -> Reduced:
@@ -328,6 +337,8 @@ def _special(cls: type) -> Callable[[Any], Reduced | None] | None:
         return _arrays.reduce_array
     if _arrays.is_masked(cls):
         return _arrays.reduce_masked
+    if _arrays.is_simple_subclass(cls):
+        return _arrays.reduce_subclass
     if module_of(cls) == "torch" and cls.__name__ == "Tensor":
         return _tensors.reduce_tensor
     if module_of(cls) == "torch.storage" and cls.__name__ == "UntypedStorage":
@@ -376,6 +387,7 @@ _BY_TYPE: Final[dict[type, Callable[[Reducer, Any], Reduced]]] = {
     types.CellType: lambda _reducer, cell: _functions.reduce_cell(cell),
     _classes.Behaviour: lambda _reducer, stub: _classes.reduce_behaviour(stub),
     _functions.Globals: lambda _reducer, stub: _functions.reduce_globals(stub),
+    _functions.Variables: lambda _reducer, stub: _functions.reduce_variables(stub),
     _arrays.Owned: _owned,
     types.ModuleType: _module,
     types.MethodType: _method,

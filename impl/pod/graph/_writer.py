@@ -22,7 +22,7 @@ _WORDS: Final = struct.Struct("<QQQQ")
 class Frame:
     """A value being written, and how far it is."""
 
-    __slots__ = ("content", "count", "done", "edge", "start", "steps")
+    __slots__ = ("content", "count", "done", "edge", "reduced", "start", "steps")
 
     def __init__(self, edge: int) -> None:
         self.done = 0
@@ -30,6 +30,7 @@ class Frame:
         self.edge = edge
         self.start = 0
         self.content = 0
+        self.reduced: object = None  # the object, if it was taken apart
         self.steps: Generator[object, None, None]
 
 

@@ -25,7 +25,7 @@ decoder_run(Decoder *d, PyObject *args)
                     broken("a pod's stream ends too early");
                     return NULL;
                 }
-                return PyLong_FromLong(0);
+                return settle_late(d) < 0 ? NULL : PyLong_FromLong(0);
             }
         }
         const unsigned char *start = d->at;
@@ -123,9 +123,10 @@ decoder_init(Decoder *d, PyObject *args, PyObject *Py_UNUSED(keywords))
         append_name = PyUnicode_InternFromString("append");
         extend_name = PyUnicode_InternFromString("extend");
         empty_arguments = PyTuple_New(0);
+        object_new = PyObject_GetAttrString((PyObject *)&PyBaseObject_Type, "__new__");
     }
-    return d->streams && d->blobs && d->references && d->set_state && append_name && extend_name && empty_arguments ? 0
-                                                                                                                  : -1;
+    int whole = d->streams && d->blobs && d->references && d->set_state;
+    return whole && append_name && extend_name && empty_arguments && object_new ? 0 : -1;
 }
 
 static int
@@ -138,6 +139,8 @@ decoder_traverse(Decoder *d, visitproc visit, void *arg)
     Py_VISIT(d->name_space);
     Py_VISIT(d->root);
     Py_VISIT(d->set_state);
+    Py_VISIT(d->late);
+    Py_VISIT(d->plain_class);
     for (Py_ssize_t i = 0; i < d->objects_count; i++) {
         Py_VISIT(d->objects[i]);
     }
@@ -172,6 +175,8 @@ decoder_clear(Decoder *d)
     Py_CLEAR(d->name_space);
     Py_CLEAR(d->root);
     Py_CLEAR(d->set_state);
+    Py_CLEAR(d->late);
+    Py_CLEAR(d->plain_class);
     Py_CLEAR(d->chunk);
     d->at = d->end = NULL;
     return 0;

@@ -7,12 +7,15 @@ typedef struct {
     PyObject *key; /* owned: a pair's first half, or a setter */
     Py_ssize_t base; /* where this frame's values begin on the stack */
     uint8_t kind, does;
+    uint8_t late; /* a key was put off: so are all that follow, for a dict keeps its order */
 } Frame;
 
 typedef struct {
     PyObject_HEAD
     PyObject *streams, *blobs, *references, *source, *name_space, *root;
     PyObject *set_state; /* pod.graph's */
+    PyObject *late;        /* list of (container, key[, value]) that were put off, or NULL */
+    PyObject *plain_class; /* owned: a class that `make_plain` made an instance of */
     Py_ssize_t next_stream, next_blob;
     PyObject *chunk; /* the one being read */
     const unsigned char *at, *end;
@@ -30,7 +33,7 @@ typedef struct {
     Py_ssize_t frames_count, frames_room;
 } Decoder;
 
-static PyObject *append_name, *extend_name, *empty_arguments;
+static PyObject *append_name, *extend_name, *empty_arguments, *object_new;
 
 static int
 grow(void **array, Py_ssize_t *room, size_t item)
@@ -149,6 +152,7 @@ open_frame(Decoder *d, int kind, int does, PyObject *obj)
     f->base = d->values_count;
     f->kind = (uint8_t)kind;
     f->does = (uint8_t)does;
+    f->late = 0;
     return 0;
 }
 
@@ -219,14 +223,59 @@ set_attribute(PyObject *obj, PyObject *key, PyObject *value)
     return result;
 }
 
+/* Make an instance of a class as `object.__new__` does, which refuses classes that another class must make instances of:
+   one that was plain when it was saved may be a dict now. */
 static PyObject *
-make_plain(PyObject *cls)
+make_plain(Decoder *d, PyObject *cls)
 {
+    if (cls == d->plain_class) {
+        return PyBaseObject_Type.tp_new((PyTypeObject *)cls, empty_arguments, NULL);
+    }
     if (!PyType_Check(cls)) {
         PyErr_SetString(PyExc_TypeError, "an object's class is no class");
         return NULL;
     }
-    return PyBaseObject_Type.tp_new((PyTypeObject *)cls, empty_arguments, NULL);
+    PyObject *made = PyObject_CallOneArg(object_new, cls);
+    if (made) {
+        Py_XSETREF(d->plain_class, Py_NewRef(cls));
+    }
+    return made;
+}
+
+/* Put off what a container could not take, for a key's `__hash__` may ask for attributes that the key does not have yet. */
+static int
+put_off(Decoder *d, PyObject *container, PyObject *key, PyObject *value)
+{
+    if (PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) {
+            return -1;
+        }
+        PyErr_Clear();
+    }
+    if (!d->late && !(d->late = PyList_New(0))) {
+        return -1;
+    }
+    PyObject *item = value ? PyTuple_Pack(3, container, key, value) : PyTuple_Pack(2, container, key);
+    int result = item ? PyList_Append(d->late, item) : -1;
+    Py_XDECREF(item);
+    return result;
+}
+
+/* Give containers what was put off. */
+static int
+settle_late(Decoder *d)
+{
+    PyObject *late = d->late;
+    d->late = NULL;
+    int result = 0;
+    for (Py_ssize_t i = 0; late && i < PyList_GET_SIZE(late) && result == 0; i++) {
+        PyObject *item = PyList_GET_ITEM(late, i);
+        PyObject *container = PyTuple_GET_ITEM(item, 0), *key = PyTuple_GET_ITEM(item, 1);
+        result = PyTuple_GET_SIZE(item) == 3 ? PyDict_SetItem(container, key, PyTuple_GET_ITEM(item, 2))
+                                             : PySet_Add(container, key);
+    }
+    Py_XDECREF(late);
+    return result;
 }
 
 static int
@@ -268,21 +317,25 @@ deliver(Decoder *d, PyObject *value)
             else {
                 PyObject *key = f->key, *obj = Py_NewRef(f->obj);
                 f->key = NULL;
-                result = f->does == D_ATTRS       ? set_attribute(obj, key, value)
-                         : PyDict_CheckExact(obj) ? PyDict_SetItem(obj, key, value)
-                                                  : PyObject_SetItem(obj, key, value);
+                if (f->does == D_ATTRS || !PyDict_CheckExact(obj)) {
+                    result = f->does == D_ATTRS ? set_attribute(obj, key, value) : PyObject_SetItem(obj, key, value);
+                }
+                else if (f->late || PyDict_SetItem(obj, key, value) < 0) {
+                    d->frames[d->frames_count - 1].late = 1;
+                    result = put_off(d, obj, key, value);
+                }
                 Py_DECREF(obj);
                 Py_DECREF(key);
             }
             break;
         case D_SET: {
             PyObject *obj = Py_NewRef(f->obj);
-            result = PySet_Add(obj, value);
+            result = PySet_Add(obj, value) < 0 ? put_off(d, obj, value, NULL) : 0;
             Py_DECREF(obj);
             break;
         }
         case D_CLASS: {
-            PyObject *obj = make_plain(value);
+            PyObject *obj = make_plain(d, value);
             Py_DECREF(value);
             if (!obj) {
                 return -1;

@@ -1,11 +1,13 @@
 /* The encoder of pod/graph/_encoder.py, compiled: the same bytes, the same rules, no recursion.
 
    One difference: an object that nobody else can refer to (one reference, no weak ones) is not remembered, for it
-   cannot be met again. Everything that `finish` must find again is remembered all the same. */
+   cannot be met again, unless something hands it out (see _encoder_once.h). Everything that `finish` must find again is
+   remembered all the same. */
 
 #include "_kernel.h"
 
 #include "_encoder_table.h"
+#include "_encoder_once.h"
 #include "_encoder_pods.h"
 #include "_encoder_atoms.h"
 #include "_encoder_walk.h"
@@ -13,6 +15,15 @@
 
 /* Methods */
 
+static void
+shorten_list(PyObject *list, Py_ssize_t kept)
+{
+    if (list && PyList_GET_SIZE(list) > kept && PyList_SetSlice(list, kept, PY_SSIZE_T_MAX, NULL) < 0) {
+        PyErr_Clear(); /* a list that stays longer explains too little, at worst */
+    }
+}
+
+/* Forget what the root that is being written has entered and counted. */
 static void
 abandon(Encoder *e)
 {
@@ -31,9 +42,18 @@ abandon(Encoder *e)
         }
     }
     e->journal_count = 0;
+    while (e->borrowed_count) {
+        Entry *entry = find(e, e->borrowed[--e->borrowed_count]);
+        if (entry) {
+            entry->edges--;
+        }
+    }
     while (e->writers_count) {
         drop_writer(e);
     }
+    shorten_once(e, e->once_root);
+    shorten_list(e->opaque, e->opaque_root);
+    shorten_list(e->temporaries, e->temporaries_root);
     PyErr_Restore(kind, value, traceback);
 }
 
@@ -53,7 +73,11 @@ encoder_encode(Encoder *e, PyObject *args)
     if (!e->written) {
         return NULL;
     }
-    e->journal_count = 0;
+    e->journal_count = e->borrowed_count = 0;
+    e->temporaries_root = PyList_GET_SIZE(e->temporaries);
+    e->opaque_root = PyList_GET_SIZE(e->opaque);
+    e->once_root = e->once_count;
+    e->calls_limit = CALLS_LIMIT;
     if (!oid) {
         oid = label_of(e, root, 0);
         if (oid < 0) {
@@ -94,6 +118,8 @@ encoder_begin(Encoder *e, PyObject *active)
         return NULL;
     }
     e->serial++;
+    shorten_once(e, 0);
+    e->once_root = 0;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pods); i++) {
         if (forget_pod(e, PyList_GET_ITEM(pods, i), 1) < 0) {
             Py_DECREF(pods);
@@ -249,8 +275,11 @@ encoder_init(Encoder *e, PyObject *args, PyObject *keywords)
     Py_XSETREF(e->globals, PyDict_New());
     Py_XSETREF(e->temporaries, PyList_New(0));
     Py_XSETREF(e->opaque, PyList_New(0));
-    if (!e->plain || !e->reduce || !e->order || !e->memory || !e->is_apart || !e->put || !e->put_blob || !e->labels ||
-        !e->plain_types || !e->globals || !e->temporaries || !e->opaque) {
+    PyObject *module = PyImport_ImportModule("pod.graph._exposure");
+    Py_XSETREF(e->reach, module ? PyObject_GetAttrString(module, "Reach") : NULL);
+    Py_XDECREF(module);
+    if (!e->plain || !e->reduce || !e->order || !e->memory || !e->is_apart || !e->put || !e->put_blob || !e->reach ||
+        !e->labels || !e->plain_types || !e->globals || !e->temporaries || !e->opaque) {
         return -1;
     }
     return 0;
@@ -268,6 +297,7 @@ encoder_traverse(Encoder *e, visitproc visit, void *arg)
     Py_VISIT(e->is_apart);
     Py_VISIT(e->put);
     Py_VISIT(e->put_blob);
+    Py_VISIT(e->reach);
     Py_VISIT(e->labels);
     Py_VISIT(e->plain_types);
     Py_VISIT(e->globals);
@@ -279,6 +309,9 @@ encoder_traverse(Encoder *e, visitproc visit, void *arg)
             Py_VISIT(e->entries[i].key);
         }
     }
+    for (Py_ssize_t i = 0; i < e->once_count; i++) {
+        Py_VISIT(e->once[i].obj);
+    }
     return 0;
 }
 
@@ -286,6 +319,7 @@ static int
 encoder_clear(Encoder *e)
 {
     abandon(e);
+    shorten_once(e, 0);
     map_clear(&e->quiet);
     Py_CLEAR(e->host);
     Py_CLEAR(e->name_space);
@@ -296,6 +330,7 @@ encoder_clear(Encoder *e)
     Py_CLEAR(e->is_apart);
     Py_CLEAR(e->put);
     Py_CLEAR(e->put_blob);
+    Py_CLEAR(e->reach);
     Py_CLEAR(e->labels);
     Py_CLEAR(e->plain_types);
     Py_CLEAR(e->globals);
@@ -330,6 +365,7 @@ encoder_dealloc(Encoder *e)
     PyMem_Free(e->writers);
     PyMem_Free(e->frames);
     PyMem_Free(e->journal);
+    PyMem_Free(e->borrowed);
     Py_TYPE(e)->tp_free((PyObject *)e);
 }
 

@@ -4,11 +4,32 @@
 
 typedef struct {
     Encoder *encoder;
+    PyObject *pods;
+    PyObject *reach;   /* a Reach, once it is needed */
+    PodState *from;    /* the pod of the object that is explained */
+    PyObject *reached; /* the set of pods that `from` leads to, once it is needed */
     PyObject **pending;
     Py_ssize_t count, room;
-    int failed;
+    Entry **others; /* of other pods than `from` */
+    Py_ssize_t others_count, others_room;
 } Explanation;
 
+/* Note a reference that the object that is explained holds. */
+static inline int
+note_reference(Explanation *x, Entry *entry)
+{
+    if (entry->state == x->from || entry->immutable) {
+        entry->edges++;
+        return 0;
+    }
+    if (GROW(x->others, x->others_room, x->others_count + 1) < 0) {
+        return -1;
+    }
+    x->others[x->others_count++] = entry;
+    return 0;
+}
+
+/* This runs while an object is traversed, when no Python code may. */
 static int
 visit_reference(PyObject *found, void *argument)
 {
@@ -18,50 +39,91 @@ visit_reference(PyObject *found, void *argument)
     }
     Entry *entry = find(x->encoder, found);
     if (entry) {
-        entry->edges++;
+        return note_reference(x, entry);
     }
-    else if (Py_REFCNT(found) == 1 && PyObject_IS_GC(found)) {
+    if (Py_REFCNT(found) == 1 && PyObject_IS_GC(found)) {
         if (GROW(x->pending, x->room, x->count + 1) < 0) {
-            x->failed = 1;
-            return 1;
+            return -1;
         }
         x->pending[x->count++] = found;
     }
     return 0;
 }
 
-/* Count the references that opaque objects hold, directly and through what is theirs alone. */
+/* Count the references into other pods, if looking at `from` means looking at those too: a reference that is not stored
+   (for what the object is reduced to lacks it) does not make one pod lead to another, so whoever follows it is a stranger. */
 static int
-explain(Encoder *e)
+count_others(Explanation *x)
 {
-    Explanation x = {e, NULL, 0, 0, 0};
-    for (Py_ssize_t i = 0; i + 1 < PyList_GET_SIZE(e->opaque) && !x.failed; i += 2) {
-        PyObject *holds = PyList_GET_ITEM(e->opaque, i + 1);
-        uint32_t ignored;
-        Py_ssize_t size = map_find(&e->quiet, holds, &ignored) ? 0
-                          : PyTuple_Check(holds)               ? PyTuple_GET_SIZE(holds)
-                          : PyList_Check(holds)                ? PyList_GET_SIZE(holds)
-                                                               : 0;
-        for (Py_ssize_t j = 0; j < size; j++) {
-            PyObject *held = PyTuple_Check(holds) ? PyTuple_GET_ITEM(holds, j) : PyList_GET_ITEM(holds, j);
-            Entry *entry = is_atom(held) ? NULL : find(e, held);
-            if (entry) {
-                entry->edges++;
+    while (x->others_count) {
+        Entry *entry = x->others[--x->others_count];
+        if (!x->reached) {
+            if (!x->reach && !(x->reach = PyObject_CallOneArg(x->encoder->reach, x->pods))) {
+                return -1;
+            }
+            PyObject *oid = PyLong_FromLongLong(x->from->oid);
+            x->reached = oid ? PyObject_CallOneArg(x->reach, oid) : NULL;
+            Py_XDECREF(oid);
+            if (!x->reached) {
+                return -1;
             }
         }
-        PyObject *next = PyList_GET_ITEM(e->opaque, i);
-        for (;;) {
-            if (PyObject_IS_GC(next) && Py_TYPE(next)->tp_traverse) {
-                Py_TYPE(next)->tp_traverse(next, visit_reference, &x);
+        PyObject *oid = PyLong_FromLongLong(entry->state->oid);
+        int there = oid ? PySet_Contains(x->reached, oid) : -1;
+        Py_XDECREF(oid);
+        if (there < 0) {
+            return -1;
+        }
+        entry->edges += (uint32_t)there;
+    }
+    return 0;
+}
+
+static int
+explain_one(Explanation *x, PyObject *obj, PyObject *holds)
+{
+    uint32_t ignored;
+    int in_list = PyList_Check(holds);
+    if ((in_list || PyTuple_Check(holds)) && !map_find(&x->encoder->quiet, holds, &ignored)) {
+        Py_ssize_t size = in_list ? PyList_GET_SIZE(holds) : PyTuple_GET_SIZE(holds);
+        for (Py_ssize_t i = 0; i < size; i++) {
+            PyObject *held = in_list ? PyList_GET_ITEM(holds, i) : PyTuple_GET_ITEM(holds, i);
+            Entry *entry = is_atom(held) ? NULL : find(x->encoder, held);
+            if (entry && note_reference(x, entry) < 0) {
+                return -1;
             }
-            if (x.failed || !x.count) {
-                break;
-            }
-            next = x.pending[--x.count];
         }
     }
+    for (;;) {
+        if (PyObject_IS_GC(obj) && Py_TYPE(obj)->tp_traverse && Py_TYPE(obj)->tp_traverse(obj, visit_reference, x) < 0) {
+            return -1;
+        }
+        if (!x->count) {
+            return count_others(x);
+        }
+        obj = x->pending[--x->count];
+    }
+}
+
+/* Count the references that opaque objects hold, directly and through what is theirs alone. */
+static int
+explain(Encoder *e, PyObject *pods)
+{
+    Explanation x = {.encoder = e, .pods = pods};
+    int result = 0;
+    for (Py_ssize_t i = 0; i + 2 < PyList_GET_SIZE(e->opaque) && result == 0; i += 3) {
+        PodState *from = (PodState *)PyList_GET_ITEM(e->opaque, i + 2);
+        if (from != x.from) {
+            x.from = from;
+            Py_CLEAR(x.reached);
+        }
+        result = explain_one(&x, PyList_GET_ITEM(e->opaque, i), PyList_GET_ITEM(e->opaque, i + 1));
+    }
+    Py_XDECREF(x.reach);
+    Py_XDECREF(x.reached);
     PyMem_Free(x.pending);
-    return x.failed ? -1 : 0;
+    PyMem_Free(x.others);
+    return result;
 }
 
 static int
@@ -95,7 +157,10 @@ encoder_finish(Encoder *e, PyObject *args)
         return NULL;
     }
     PyObject *pods = PySequence_List(written);
-    if (!pods || explain(e) < 0) {
+    shorten_once(e, 0);
+    e->once_root = e->temporaries_root = e->opaque_root = 0;
+    e->borrowed_count = 0;
+    if (!pods || explain(e, pods) < 0) {
         Py_XDECREF(pods);
         return NULL;
     }

@@ -360,12 +360,12 @@ enroll(Encoder *e, PyObject *obj, int remember, uint32_t edge, Entry **made)
     Writer *w = TOP(e);
     uint64_t ordinal = w->next++;
     *made = NULL;
-    if (!remember) {
-        return 0;
-    }
     if (ordinal >= UINT32_MAX) {
         PyErr_SetString(PyExc_OverflowError, "a pod holds at most 4294967295 objects");
         return -1;
+    }
+    if (!remember) {
+        return list_once(e, obj, w->state, (uint32_t)ordinal);
     }
     int64_t oid = label_of(e, obj, 0);
     if (oid < 0 || GROW(e->journal, e->journal_room, e->journal_count + 1) < 0 ||

@@ -234,7 +234,8 @@ step_call(Encoder *e)
             if (entry) {
                 entry->immutable = (uint8_t)(flags & IMMUTABLE);
             }
-            if (PyList_Append(e->opaque, f->obj) < 0 || PyList_Append(e->opaque, reduced_field(f, R_HOLDS)) < 0) {
+            if (PyList_Append(e->opaque, f->obj) < 0 || PyList_Append(e->opaque, reduced_field(f, R_HOLDS)) < 0 ||
+                PyList_Append(e->opaque, (PyObject *)TOP(e)->state) < 0) {
                 return -1;
             }
             if (reduced_field(f, R_FILL) == Py_True && emit_fill(e, f->obj) < 0) {
@@ -266,7 +267,7 @@ step_call(Encoder *e)
         }
         case C_PAIRS: {
             PyObject *pairs = reduced_field(f, R_PAIRS);
-            f->stage = C_STATE;
+            f->stage = C_DICT;
             if (pairs != Py_None) {
                 if (emit(TOP(e), OP_PAIRS) < 0 || begin_pairs(f, NULL, pairs, 1) < 0) {
                     return -1;
@@ -276,6 +277,29 @@ step_call(Encoder *e)
             break;
         }
         case C_PAIRS_END: {
+            int done = walk_pairs(e);
+            if (done <= 0) {
+                return done;
+            }
+            if (emit(TOP(e), OP_END) < 0) {
+                return -1;
+            }
+            e->frames[depth - 1].stage = C_DICT;
+            continue;
+        }
+        case C_DICT:
+            f->stage = C_STATE;
+            if (flags & OWN_DICT) {
+                int pairs = begin_own_dict(e, f, OP_ATTRS, 0);
+                if (pairs < 0) {
+                    return -1;
+                }
+                if (pairs) {
+                    e->frames[depth - 1].stage = C_ATTRS;
+                }
+            }
+            break;
+        case C_ATTRS: {
             int done = walk_pairs(e);
             if (done <= 0) {
                 return done;
@@ -295,32 +319,12 @@ step_call(Encoder *e)
                     return -1;
                 }
             }
-            else if (flags & OWN_DICT) {
-                int pairs = begin_own_dict(e, f, OP_ATTRS, 0);
-                if (pairs < 0) {
-                    return -1;
-                }
-                if (pairs) {
-                    e->frames[depth - 1].stage = C_ATTRS;
-                }
-            }
             else if (state != Py_None) {
                 if (emit(TOP(e), OP_STATE) < 0 || push(e, state, 1, 0) < 0) {
                     return -1;
                 }
             }
             break;
-        }
-        case C_ATTRS: {
-            int done = walk_pairs(e);
-            if (done <= 0) {
-                return done;
-            }
-            if (emit(TOP(e), OP_END) < 0) {
-                return -1;
-            }
-            e->frames[depth - 1].stage = C_END;
-            continue;
         }
         case C_SETTER:
             f->stage = C_END;

@@ -64,7 +64,7 @@ typedef struct {
 } Writer;
 
 enum {
-    C_CALLABLE, C_ARGUMENTS, C_CALL, C_ITEMS, C_ITEMS_END, C_PAIRS, C_PAIRS_END, C_STATE, C_ATTRS, C_SETTER, C_END
+    C_CALLABLE, C_ARGUMENTS, C_CALL, C_ITEMS, C_ITEMS_END, C_PAIRS, C_PAIRS_END, C_DICT, C_ATTRS, C_STATE, C_SETTER, C_END
 };
 enum { F_LIST, F_TUPLE, F_SET, F_FROZENSET, F_DICT, F_OBJECT, F_CALL };
 
@@ -81,10 +81,17 @@ typedef struct {
     uint8_t kind, stage, edge, remember, apart, after, item_edge;
 } Frame;
 
+/* An object that was written and is not in the table; see _encoder_once.h. */
+typedef struct {
+    PyObject *obj; /* owned */
+    uint32_t ordinal, span;
+} Once;
+
 typedef struct {
     PyObject_HEAD
     PyObject *host, *name_space;
     PyObject *plain, *reduce, *order, *memory, *is_apart, *put, *put_blob;
+    PyObject *reach; /* pod.graph's class */
     Py_ssize_t apart_least;
     Entry *entries;
     Py_ssize_t entries_count, entries_room;
@@ -95,13 +102,24 @@ typedef struct {
     PyObject *plain_types; /* type -> bool */
     PyObject *globals;     /* address -> (object, (module, qualname)), of this save */
     PyObject *temporaries; /* list of what was taken apart in this save */
-    PyObject *opaque;      /* list of object, holds, of this save */
+    PyObject *opaque;      /* list of object, holds, PodState, of this save */
     Writer *writers;
     Py_ssize_t writers_count, writers_room;
     Frame *frames;
     Py_ssize_t frames_count, frames_room;
-    PyObject **journal;
+    Py_ssize_t calls;       /* open frames of kind F_CALL */
+    Py_ssize_t calls_limit; /* with so many, it is looked whether they would end */
+    PyObject **journal;     /* objects that this root entered */
     Py_ssize_t journal_count, journal_room;
+    PyObject **borrowed; /* objects of other pods, once for each reference from this root */
+    Py_ssize_t borrowed_count, borrowed_room;
+    Py_ssize_t temporaries_root, opaque_root, once_root; /* how long these were when this root was begun */
+    Once *once; /* of this save */
+    Py_ssize_t once_count, once_room;
+    PodState **spans; /* owned: the pods that `once` speaks of */
+    Py_ssize_t spans_count, spans_room;
+    PointerMap once_index; /* address -> position in `once`, of the first `once_indexed` */
+    Py_ssize_t once_indexed;
     PyObject *written; /* list of Pod, of this call */
     uint64_t serial;
     uint64_t met;     /* values that were no atoms */

@@ -118,6 +118,51 @@ may_repeat(Encoder *e)
            (f->kind == F_OBJECT && f->stage < 2);
 }
 
+/* How many references there are to a frame's object but its own and the encoder's. */
+static Py_ssize_t
+holders(Frame *f)
+{
+    int first = f->kind == F_CALL ? C_ITEMS : f->kind == F_OBJECT ? 2 : 1; /* the first stage after it was enrolled */
+    int enrolled = f->kind != F_TUPLE && f->kind != F_FROZENSET && f->stage >= first;
+    int ours = 1 + enrolled + (enrolled && f->kind == F_CALL); /* that is opaque, too */
+    return Py_REFCNT(f->obj) - ours - (f->items == f->obj) - (f->dict == f->obj);
+}
+
+/* Whether the objects that are open and were taken apart will never end: the last of them is among them again and again, or
+   one after the other made the next, which nobody else holds. What there was before has a holder beside what handed it out. */
+static int
+endless(Encoder *e)
+{
+    PyObject *last = e->frames[e->frames_count - 1].obj;
+    Py_ssize_t repeated = 0, made = 0;
+    int new = 0;
+    for (Py_ssize_t i = 0; i < e->frames_count; i++) {
+        Frame *f = &e->frames[i];
+        new = new && holders(f) == 1;
+        if (f->kind == F_CALL) {
+            repeated += f->obj == last;
+            made += new;
+            new = f->stage != C_ATTRS; /* attributes are handed out by nobody */
+        }
+    }
+    e->calls_limit *= 2;
+    return repeated > REPEATS_MOST || made > REPEATS_MOST;
+}
+
+/* Count a reference to an object that is known. */
+static inline int
+count_edge(Encoder *e, Entry *entry, uint32_t edge)
+{
+    if (edge && entry->state != TOP(e)->state) {
+        if (GROW(e->borrowed, e->borrowed_room, e->borrowed_count + 1) < 0) {
+            return -1;
+        }
+        e->borrowed[e->borrowed_count++] = entry->key;
+    }
+    entry->edges += edge;
+    return 0;
+}
+
 /* Write an object at once, or open a frame for it. `ours`: how many of its references are ours. */
 static int
 push(Encoder *e, PyObject *obj, int edge, int ours)
@@ -138,12 +183,11 @@ push(Encoder *e, PyObject *obj, int edge, int ours)
     }
     Entry *entry;
     int there = known(e, obj, &entry);
+    if (!there && e->calls && references > 2 && e->once_count) {
+        there = recall(e, obj, &entry); /* held by what handed it out, by the list, and by a holder */
+    }
     if (there) {
-        if (there < 0) {
-            return -1;
-        }
-        entry->edges += (uint32_t)edge;
-        return refer(e, entry);
+        return there < 0 || count_edge(e, entry, (uint32_t)edge) < 0 ? -1 : refer(e, entry);
     }
     int remember = references > 1 || !edge || has_weak_references(obj) || may_repeat(e);
     int kind;
@@ -215,6 +259,10 @@ push(Encoder *e, PyObject *obj, int edge, int ours)
     f->item_edge = 1;
     f->remember = (uint8_t)(remember || apart || e->frames_count == 1);
     f->apart = (uint8_t)(apart != 0);
+    if (kind == F_CALL && ++e->calls >= e->calls_limit && endless(e)) {
+        PyErr_SetString(PyExc_RecursionError, "what it is reduced to leads back to it without end");
+        return -1;
+    }
     if (apart) {
         int64_t oid = label_of(e, obj, 0);
         if (oid < 0 || !open_pod(e, oid)) {
@@ -241,6 +289,7 @@ static void
 drop_frame(Encoder *e)
 {
     Frame f = e->frames[--e->frames_count];
+    e->calls -= f.kind == F_CALL;
     Py_XDECREF(f.items);
     Py_XDECREF(f.dict);
     Py_XDECREF(f.reduced);
@@ -278,8 +327,7 @@ end_frame(Encoder *e)
 static int
 same(Encoder *e, Frame *f, Entry *entry)
 {
-    entry->edges += f->edge;
-    if (emit(TOP(e), OP_SAME) < 0 || refer(e, entry) < 0) {
+    if (count_edge(e, entry, f->edge) < 0 || emit(TOP(e), OP_SAME) < 0 || refer(e, entry) < 0) {
         return -1;
     }
     return end_frame(e);

@@ -112,6 +112,7 @@ class FileBackend(Reading):
 
     def _create(self) -> None:
         make_folders(self._io, self._folder)
+        self._io.make_private(self._folder)
         lock = self._lock(_CREATE_TIMEOUT_S)
         try:
             if self._newest() is None:
@@ -140,7 +141,10 @@ class FileBackend(Reading):
                 return
             log = self._log
             status = log.file.status()
-            changed = self._stale or status.links == 0 or log.is_changed(status.size_bytes)
+            replaced = (
+                status.links == 0 or self._newest() != log.generation
+            )  # a killed `keep` leaves the old one
+            changed = self._stale or replaced or log.is_changed(status.size_bytes)
             if changed or log.is_damaged:  # or only seemed to be, while its hint was being written
                 self._open(create=False)
             elif status.size_bytes > log.end:
@@ -194,10 +198,17 @@ class FileBackend(Reading):
         return Writer(log.file, log.end)
 
     def _delete_leftovers(self) -> None:
-        for name in self._io.names(self._folder):
-            found = LOG_NAME.fullmatch(name)
+        names = self._io.names(self._folder)
+        old = [
+            name
+            for name in names
+            if (found := LOG_NAME.fullmatch(name)) and int(found[1]) < self._log.generation
+        ]
+        if old:
+            self._io.sync_folder(self._folder)  # or a power failure may take the new log's name as well
+        for name in names:
             useless = name == INDEX and self._index_damaged
-            if useless or name.endswith(UNFINISHED) or (found and int(found[1]) < self._log.generation):
+            if useless or name.endswith(UNFINISHED) or name in old:
                 self._io.delete(self._folder / name)
 
     def append(self, pieces: Pieces) -> None:

@@ -12,7 +12,8 @@
             A variable that cannot be saved never fails the save: see `SaveReport.unsaved`.
         save_async(ns, message=None, names=None, full=False, *, fork=None) -> SaveFuture
             fork: None decides (fork where no other Python thread runs and not under ipykernel); True; False (thread)
-        load(version, names=None) -> Namespace       version: tid, tag, branch, SaveReport or SaveFuture
+        load(version, names=None) -> Namespace       version: tid, tag, branch, SaveReport or SaveFuture; a variable that
+                                                     cannot be built is in `Namespace.unloaded`: see `UnloadedWarning`
         log() -> list[Version]                       newest first
         version(version) -> Version
         names(version) -> dict[str, int]             name -> bytes of the pods that only it needs first
@@ -23,7 +24,8 @@
         branch(name, version=None) -> None           make the branch, or move it; later saves from a namespace on it move it
         branches() -> dict[str, int]
         checkout(name_or_version, names=None) -> Namespace   as load; further saves from it go onto the branch, if one is named
-        verify(progress=None) -> list[Damage]        every byte of every file; empty: all is well
+        verify(progress=None) -> list[Damage]        every byte of every file, and whether versions have all that they
+                                                     need; empty: all is well
         gc(keep=None, progress=None) -> GcReport     keep: an int (the newest so many), an iterable of versions, or None
                                                      (all); tags and branches are always kept
         export(version, target, progress=None) -> int     one file; its size in bytes
@@ -46,6 +48,7 @@
     Version(tid, parent, time_s, message, names, bytes_written, tags, branches, unsaved)
     Diff(a, b, added, removed, changed)              tuples of Change(name, a_bytes, b_bytes)
     class Namespace(dict)                            see `pod.tracking`
+    Unloaded(name, error, reason)                    of `Namespace.unloaded`
     new_managed_namespace(initial=None) -> Namespace
     save, save_async, load                           in the default store
     default_path() -> Path                           POD_DIR, or .pod of the working directory
@@ -55,10 +58,10 @@ from __future__ import annotations
 
 from pod.store._default import load, new_managed_namespace, save, save_async
 from pod.store._future import SaveFuture
-from pod.store._report import Change, Diff, SaveReport, Unsaved, Version
+from pod.store._report import Change, Diff, SaveReport, UnloadedWarning, Unsaved, Version
 from pod.store._store import Store, default_path
 from pod.store._store import open_store as open
-from pod.tracking import Namespace
+from pod.tracking import Namespace, Unloaded
 
 __all__ = [
     "Change",
@@ -67,6 +70,8 @@ __all__ = [
     "SaveFuture",
     "SaveReport",
     "Store",
+    "Unloaded",
+    "UnloadedWarning",
     "Unsaved",
     "Version",
     "default_path",

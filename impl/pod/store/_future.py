@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from pod.errors import PodError, StoreUnavailable
@@ -28,6 +29,7 @@ class SaveFuture:
     """The outcome of `save_async`, when it is there."""
 
     def __init__(self, running: _Running, settled: Callable[[SaveReport | BaseException], None]) -> None:
+        """`settled` is called with the outcome once it is there, and again should that be interrupted."""
         self._running = running
         self._settled = settled
         self._outcome: SaveReport | BaseException | None = None
@@ -37,8 +39,8 @@ class SaveFuture:
             outcome = self._running.wait(timeout_s)
             if outcome is None:
                 raise TimeoutError("the save is still running")
-            self._outcome = outcome
             self._settled(outcome)
+            self._outcome = outcome
         return self._outcome
 
     def result(self, timeout_s: float | None = None) -> SaveReport:
@@ -76,13 +78,26 @@ def may_fork() -> bool:
 
 
 class Forked:
-    """A save in a forked process, which sees the memory as it was."""
+    """A save in a forked process, which sees the memory as it was.
+
+    Raises
+    ------
+    OSError
+        There is no memory for a process, or there are too many.
+    """
 
     def __init__(self, save: Callable[[], SaveReport]) -> None:
+        self._parts: list[bytes] = []
+        self._outcome: SaveReport | BaseException | None = None
         self._read, write = os.pipe()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of threads that run no Python
-            self._process = os.fork()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of threads that run no Python
+                self._process = os.fork()
+        except BaseException:
+            os.close(self._read)
+            os.close(write)
+            raise
         if self._process == 0:
             _save_and_exit(save, write)
         os.close(write)
@@ -90,21 +105,24 @@ class Forked:
     def wait(self, timeout_s: float | None) -> SaveReport | BaseException | None:
         """Return what the process sends."""
         until = None if timeout_s is None else time.monotonic() + timeout_s
-        parts: list[bytes] = []
-        while True:
+        while self._outcome is None:
             left = None if until is None else max(0.0, until - time.monotonic())
-            if not parts and not select.select([self._read], [], [], left)[0]:
+            if not select.select([self._read], [], [], left)[0]:
                 return None
             part = os.read(self._read, 1 << 16)
-            if not part:
-                break
-            parts.append(part)
+            if part:
+                self._parts.append(part)
+            else:
+                self._end()
+        return self._outcome
+
+    def _end(self) -> None:
+        """Take the outcome from what the process has sent; it may have been waited for by somebody else."""
+        status = "unknown"
+        with suppress(ChildProcessError):
+            status = str(os.waitpid(self._process, 0)[1])
+        self._outcome = _unpacked(b"".join(self._parts), status)
         os.close(self._read)
-        _process, status = os.waitpid(self._process, 0)
-        if not parts:
-            return StoreUnavailable(f"the process that saved ended early, with status {status}")
-        outcome: SaveReport | BaseException = pickle.loads(b"".join(parts))  # noqa: S301  (from our own fork)
-        return outcome
 
 
 def _save_and_exit(save: Callable[[], SaveReport], write: int) -> None:
@@ -130,6 +148,14 @@ def _packed(outcome: object) -> bytes:
     except Exception:  # noqa: BLE001  (then its text has to do)
         data = pickle.dumps(PodError(f"{type(outcome).__name__}: {outcome}"))
     return data
+
+
+def _unpacked(data: bytes, status: str) -> SaveReport | BaseException:
+    try:
+        outcome: SaveReport | BaseException = pickle.loads(data)  # noqa: S301  (from our own fork)
+    except Exception:  # noqa: BLE001  (nothing, or not all of it: `_packed` has tried the rest)
+        return StoreUnavailable(f"the process that saved ended early, with status {status}")
+    return outcome
 
 
 class Threaded:

@@ -6,6 +6,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Final
 
 from pod.errors import InvalidArgument, NoSuchVersion, StoreClosed
+from pod.store._arguments import checked_version
 from pod.store._compare import Contents, compare
 from pod.store._future import SaveFuture
 from pod.store._record import Record
@@ -48,19 +49,20 @@ class History:
     def _resolve(self, version: int | str | SaveFuture) -> int:
         if isinstance(version, SaveFuture):
             version = version.result()
+        named = checked_version(version)
         self._settle()
         newest = self._log.head()
-        if isinstance(version, str):
+        if isinstance(named, str):
             refs = self._log.refs()
             for kind in (BRANCH, TAG):
-                if kind + version in refs:
-                    return refs[kind + version]
-            if not version.isdecimal():
-                raise NoSuchVersion(f"{self.path}: no tag or branch is called {version}")
-            version = int(version)
-        if newest is None or int(version) not in self._log.tids():
-            raise NoSuchVersion(f"{self.path}: there is no version {version}")
-        return int(version)
+                if kind + named in refs:
+                    return refs[kind + named]
+            if not named.isdecimal():
+                raise NoSuchVersion(f"{self.path}: no tag or branch is called {named}")
+            named = int(named)
+        if newest is None or named not in self._log.tids():
+            raise NoSuchVersion(f"{self.path}: there is no version {named}")
+        return named
 
     # History
 
@@ -146,7 +148,12 @@ class History:
         return self._named(BRANCH)
 
     def _name(self, kind: str, name: str, version: int | str | None, *, move: bool) -> None:
-        if not name or name.isdecimal() or any(c.isspace() or not c.isprintable() for c in name):
+        if (
+            not isinstance(name, str)
+            or not name
+            or name.isdecimal()
+            or any(c.isspace() or not c.isprintable() for c in name)
+        ):
             raise InvalidArgument(f"{name!r} cannot be a name: it must have letters, and no spaces")
         with self._guard:
             self._settle()

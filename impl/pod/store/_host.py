@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pod.chunks import cut
 from pod.format import digest_of
 from pod.graph import Reducer, in_order, memory, module_of
-from pod.store._report import Unsaved
+from pod.store._report import Unsaved, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from pod.log import Pieces
     from pod.podding import Podding
 
-_LONGEST_REASON: Final = 300
+
+class OwnMemoryError(Exception):
+    """What takes a value apart raised a MemoryError (its cause): that is the value's matter, not the save's."""
 
 
 class Sink(Protocol):
@@ -45,7 +47,10 @@ class Host:
         return self.reducer.plain(cls)
 
     def reduce(self, value: object, /) -> Reduced:
-        return self.reducer.reduce(value)
+        try:
+            return self.reducer.reduce(value)
+        except MemoryError as error:
+            raise OwnMemoryError from error
 
     def memory(self, value: object, /) -> memoryview:
         return memory(value)
@@ -76,10 +81,11 @@ class Host:
 
 def unsaved(name: str, value: object, error: Exception) -> Unsaved:
     """Say that a variable could not be saved, and why."""
-    text = str(error) or type(error).__name__
-    if not isinstance(error, TypeError | pickle.PicklingError):
-        text = f"{type(error).__name__}: {text}"
-    return Unsaved(name, type_name(value), text.splitlines()[0][:_LONGEST_REASON])
+    reason = error.__cause__ if isinstance(error, OwnMemoryError) and error.__cause__ else error
+    text = text_of(reason)
+    if not isinstance(reason, TypeError | pickle.PicklingError):
+        text = f"{type(reason).__name__}: {text}"
+    return Unsaved(name, type_name(value), text)
 
 
 def type_name(value: object) -> str:

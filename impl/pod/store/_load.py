@@ -1,23 +1,37 @@
-"""Reading a version: pods in the order in which they need each other, without recursion."""
+"""Reading a version: pods in the order in which they need each other, without recursion.
+
+User's code runs meanwhile: reducers, `__setstate__`, `__hash__`. It finds the version's variables as globals: each is bound
+as soon as it is read, and one that is not read yet is read when it is asked for, while the pod whose object asks stays
+where it is. Should it need an object that is being built at that moment, it is given as far as it is built.
+
+What cannot be built takes with it what leads to it, and nothing else.
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from pod.errors import CannotLoad, NoSuchVersion, PodError
+from pod.errors import CannotLoad, Corrupt, NoSuchVersion, StoreUnavailable
 from pod.graph import by_name, memory
 from pod.kernel import Decoder
-from pod.store._record import Bound, all_pods, find_pod, parse_names
-from pod.tracking import Namespace
+from pod.store._record import Bound, all_pods, find_pod, parse_names, pods_below
+from pod.store._report import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from pod.graph import Pod
     from pod.log import Log
     from pod.store._record import Record
+    from pod.tracking import Namespace
 
 _MISSING: Final = object()
+_FATAL: Final = (Corrupt, StoreUnavailable, MemoryError)
+
+
+class _Awaited(Exception):
+    """What was asked for needs an object that is being built at this moment."""
 
 
 class _Source:
@@ -40,45 +54,165 @@ class _Source:
 
 
 class Loader:
-    """Loads variables of one version into a new namespace."""
+    """Loads variables of one version into a namespace that is empty.
 
-    def __init__(self, log: Log, record: Record) -> None:
+    Attributes
+    ----------
+    bound
+        What was loaded, but for what only functions need.
+    values
+        What was loaded.
+    lost
+        Why what could not be built could not.
+    pods, objects
+        What was read, and what it holds, by their oids.
+    """
+
+    def __init__(self, log: Log, record: Record, namespace: Namespace) -> None:
         self._log = log
         self._record = record
+        self._namespace = namespace
         self._source = _Source(log)
-        self.namespace = Namespace()
         self.bound: dict[str, Bound] = {}
+        self.values: dict[str, object] = {}
+        self.lost: dict[str, Exception] = {}
         self.pods: dict[int, Pod] = {}
+        self.objects: dict[int, Any] = {}
+        self._every: dict[str, Bound] = {}
+        self._wanted: dict[str, Any | None] = {}
         self._owners: dict[int, Pod] = {}
         self._decoders: dict[int, Decoder] = {}
-        self.objects: dict[int, Any] = {}
+        self._reading: set[int] = set()
+        self._broken: dict[int, Exception] = {}
 
-    def load(self, names: Collection[str] | None) -> Namespace:
+    def load(self, names: Collection[str] | None) -> None:
         """Load these variables, or all, and what their functions need."""
-        every = parse_names(self._record.names, self._log.read)
+        self._every = every = parse_names(self._record.names, self._log.read)
         missing = [] if names is None else [name for name in names if name not in every or every[name].hidden]
         if missing:
-            raise NoSuchVersion(f"the version has no variable {', '.join(missing)}")
-        wanted = [name for name, bound in every.items() if not bound.hidden] if names is None else list(names)
+            raise NoSuchVersion(f"the version has no variable {', '.join(map(str, missing))}")
+        shown: Iterable[str] = names or ()
+        if names is None:
+            shown = [name for name, bound in every.items() if not bound.hidden]
+        self._wanted = dict.fromkeys(shown)
+        pending = list(self._wanted)
         if names is None:
             for pod in all_pods(self._record.pods, self._log.read):
                 self._learn(pod)
-        values: dict[str, object] = {}
-        pending = wanted + ([name for name, bound in every.items() if bound.hidden] if names is None else [])
+            pending += [name for name, bound in every.items() if bound.hidden]
+        self._namespace.loading = self._ask
+        try:
+            self._bind_all(pending)
+            self._finish()
+        finally:
+            self._namespace.loading = None
+        self._drop_broken()
+        self._put_in_order()
+
+    def cannot(self, name: str) -> CannotLoad:
+        """Return the error of a variable that is lost."""
+        reason = self.lost[name]
+        error = CannotLoad(
+            f"variable {name} cannot be loaded here: {type(reason).__name__}: {text_of(reason)}"
+        )
+        error.__cause__ = reason
+        return error
+
+    # Names
+
+    def _bind_all(self, pending: list[str]) -> None:
         done: set[str] = set()
         while pending:
             for name in pending:
-                values[name] = self._value(name, every[name])
+                with suppress(CannotLoad):  # it is among those that are lost
+                    self._bind(name)
             done.update(pending)
             needed = {name for pod in self.pods.values() for name in pod.needs}
-            pending = sorted(name for name in needed if name in every and name not in done)
-        for name in wanted:
-            dict.__setitem__(self.namespace, name, values[name])
-            self.bound[name] = Bound(every[name].oid, every[name].atom)
-        self.namespace.hidden.update(
-            {name: value for name, value in values.items() if name not in self.bound}
-        )
-        return self.namespace
+            pending = sorted(name for name in needed if name in self._every and name not in done)
+
+    def _bind(self, name: str) -> object:
+        """Read a variable, unless that was done, and let code find it."""
+        if name in self.values:
+            return self.values[name]
+        if name in self.lost:
+            raise self.cannot(name)
+        try:
+            value = self._value(self._every[name])
+        except (_Awaited, *_FATAL):
+            raise
+        except Exception as error:
+            self.lost[name] = error
+            raise self.cannot(name) from error
+        self.values[name] = value
+        dict.__setitem__(self._namespace if name in self._wanted else self._namespace.hidden, name, value)
+        return value
+
+    def _ask(self, name: str) -> object:
+        """Give running code a variable; `KeyError`: there is none, or none yet."""
+        bound = self._every.get(name)
+        if bound is None:
+            raise KeyError(name)
+        try:
+            return self._bind(name)
+        except CannotLoad as error:
+            raise KeyError(name) from error
+        except _Awaited:
+            found = _MISSING if bound.oid is None else self._made(bound.oid)
+        if found is _MISSING:
+            raise KeyError(name)
+        return found
+
+    def _value(self, bound: Bound) -> object:
+        if bound.oid is None:
+            decoder = Decoder([bound.atom], [], [], self._source, self._namespace)
+            decoder.run(self._found, _MISSING)
+            return decoder.root
+        self._read(bound.oid)
+        return self._found(bound.oid)
+
+    def _drop_broken(self) -> None:
+        """Take back the variables that lead to a pod that could not be built."""
+        if not self._broken:
+            return
+        reasons = self._reasons()
+        for name in list(self.values):
+            oid = self._every[name].oid
+            if oid is not None and (owner := self._owners[oid].oid) in reasons:
+                del self.values[name]
+                self.lost[name] = reasons[owner]
+                dict.pop(self._namespace, name, None)
+                self._namespace.hidden.pop(name, None)
+        owners = {oid: pod.oid for oid, pod in self._owners.items()}
+        self.pods = pods_below({name: self._every[name] for name in self.values}, self.pods, owners)
+
+    def _reasons(self) -> dict[int, Exception]:
+        """Return the pods that lead to one that could not be built, each with the reason."""
+        users: dict[int, list[int]] = {}
+        for pod in self.pods.values():
+            for oid in pod.references:
+                if oid in self._owners:
+                    users.setdefault(self._owners[oid].oid, []).append(pod.oid)
+        found = dict(self._broken)
+        pending = list(found)
+        while pending:
+            oid = pending.pop()
+            for user in users.get(oid, ()):
+                if user not in found:
+                    found[user] = found[oid]
+                    pending.append(user)
+        return found
+
+    def _put_in_order(self) -> None:
+        """Let names mean what the version says, in its order, whatever code bound meanwhile."""
+        for name in self._every.keys() - self._wanted.keys():
+            dict.pop(self._namespace, name, None)
+        for name in self._wanted:
+            dict.pop(self._namespace, name, None)
+            if name in self.values:
+                dict.__setitem__(self._namespace, name, self.values[name])
+                self.bound[name] = Bound(self._every[name].oid, self._every[name].atom)
+
+    # Pods
 
     def _learn(self, pod: Pod) -> None:
         self.pods[pod.oid] = pod
@@ -93,26 +227,15 @@ class Loader:
             self._learn(pod)
         return pod
 
-    def _value(self, name: str, bound: Bound) -> object:
-        try:
-            if bound.oid is None:
-                decoder = Decoder([bound.atom], [], [], self._source, self.namespace)
-                decoder.run(self._found, _MISSING)
-                return decoder.root
-            self._read(bound.oid)
-            return self._found(bound.oid)
-        except (PodError, MemoryError):
-            raise
-        except Exception as error:
-            raise CannotLoad(
-                f"variable {name} cannot be loaded here: {type(error).__name__}: {error}"
-            ) from error
-
     def _found(self, oid: int) -> object:
-        """Return an object with an oid if it is there, however far its pod has been read."""
+        """Return an object with an oid if it is there; of a pod that is being read, however far that is."""
         found = self.objects.get(oid, _MISSING)
-        if found is not _MISSING:
+        if found is not _MISSING or self._pod_of(oid).oid not in self._reading:
             return found
+        return self._made(oid)
+
+    def _made(self, oid: int) -> object:
+        """Return an object of a pod that is not read to its end, if it was made."""
         pod = self._pod_of(oid)
         decoder = self._decoders.get(pod.oid)
         if decoder is None:
@@ -124,41 +247,75 @@ class Loader:
 
     def _read(self, oid: int) -> None:
         """Read the pod of an object, and all pods it needs first."""
-        stack = [self._entrance(oid)]
-        while stack:
-            pod = stack[-1]
-            decoder = self._decoders.get(pod.oid)
-            if decoder is None:
-                if self._is_read(pod):
-                    stack.pop()
-                    continue
-                decoder = self._decoders[pod.oid] = self._open(pod)
-            needed = decoder.run(self._found, _MISSING)
-            if needed:
-                following = self._entrance(needed)
-                if following.oid in self._decoders and following in stack:
-                    raise CannotLoad(f"pods {pod.oid} and {following.oid} wait for each other")
-                stack.append(following)
-                continue
-            stack.pop()
-            self._keep(pod, decoder)
+        stack: list[Pod] = []
+        try:
+            self._enter(oid, stack)
+            while stack:
+                pod = stack[-1]
+                needed = 0 if self._is_read(pod) else self._read_on(pod)
+                if needed:
+                    self._enter(needed, stack)
+                else:
+                    self._reading.discard(stack.pop().oid)
+        except (_Awaited, *_FATAL):
+            raise
+        except Exception as error:
+            for pod in stack:  # each waits for the next
+                self._broken[pod.oid] = error
+                self._decoders.pop(pod.oid, None)
+            raise
+        finally:
+            self._reading.difference_update(pod.oid for pod in stack)
+
+    def _enter(self, oid: int, stack: list[Pod]) -> None:
+        """Begin with the pod to read for an object."""
+        pod = self._entrance(oid)
+        if pod.oid in self._broken:
+            raise self._broken[pod.oid]
+        if pod.oid in self._reading:
+            if pod in stack:
+                raise CannotLoad(f"pods {stack[-1].oid} and {pod.oid} wait for each other")
+            raise _Awaited
+        self._reading.add(pod.oid)
+        stack.append(pod)
 
     def _entrance(self, oid: int) -> Pod:
         """Return the pod to read for an object: its own, or the one within which that was written."""
         pod = self._pod_of(oid)
-        while pod.within is not None and pod.within not in self._decoders and not self._is_read(pod):
+        while pod.within is not None and pod.within not in self._reading and not self._is_read(pod):
             pod = self._pod_of(pod.within)
         return pod
 
     def _is_read(self, pod: Pod) -> bool:
         return pod.oid in self.objects
 
+    def _read_on(self, pod: Pod) -> int:
+        """Read a pod as far as it can be; return the oid of the object that it needs, 0 at its end."""
+        decoder = self._decoders.get(pod.oid)
+        if decoder is None:
+            decoder = self._decoders[pod.oid] = self._open(pod)
+        needed = decoder.run(self._found, _MISSING)
+        if not needed:
+            self.objects[pod.oid] = decoder.root
+            for oid, ordinal in pod.exports.items():
+                self.objects[oid] = decoder.made(ordinal)
+            del self._decoders[pod.oid]
+        return needed
+
     def _open(self, pod: Pod) -> Decoder:
         streams = list(self._log.read_many(pod.streams))
-        return Decoder(streams, pod.blobs, pod.references, self._source, self.namespace)
+        return Decoder(streams, pod.blobs, pod.references, self._source, self._namespace)
 
-    def _keep(self, pod: Pod, decoder: Decoder) -> None:
-        self.objects[pod.oid] = decoder.root
-        for oid, ordinal in pod.exports.items():
-            self.objects[oid] = decoder.made(ordinal)
-        del self._decoders[pod.oid]
+    def _finish(self) -> None:
+        """Read to its end what running code asked for when it had to wait."""
+        while self._decoders:
+            oid = next(iter(self._decoders))
+            reason: Exception = CannotLoad(f"pod {oid} cannot be read to its end")
+            try:
+                self._read(oid)
+            except _FATAL:
+                raise
+            except Exception as error:  # noqa: BLE001  (it is reported of the variables that lead to the pod)
+                reason = error
+            if self._decoders.pop(oid, None) is not None:
+                self._broken[oid] = reason

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pod.errors import Corrupt
 from pod.format import decode, digest_of, encode
 from pod.graph import Pod
-from pod.store._tree import digests, grow, look_up, walk
+from pod.store._tree import grow, look_up, new_nodes, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -177,11 +177,22 @@ def _digests(packed: bytes, read: Read) -> list[bytes]:
     return [digest for _key, digest in walk(packed, read)]
 
 
-def reachable(record: Record, read: Read) -> Iterator[bytes]:
-    """Yield the digests of all pieces that a version needs."""
-    yield from digests(record.names, read)
-    yield from digests(record.pods, read)
-    for _key, value in walk(record.pods, read):
+class Walked:
+    """What was walked through already, of several versions that have most in common."""
+
+    def __init__(self) -> None:
+        self.names: set[bytes] = set()
+        self.pods: set[bytes] = set()
+        self.lists: set[bytes] = set()
+
+
+def reachable(record: Record, read: Read, walked: Walked | None = None) -> Iterator[bytes]:
+    """Yield the digests of all pieces that a version needs, but for those below what was `walked` through before."""
+    walked = walked or Walked()
+    yield from new_nodes(record.names, read, walked.names)[0]
+    nodes, values = new_nodes(record.pods, read, walked.pods)
+    yield from nodes
+    for value in values:
         if value[0] == _ELSEWHERE:
             continue
         if not value[0]:
@@ -189,8 +200,11 @@ def reachable(record: Record, read: Read) -> Iterator[bytes]:
         streams, blobs, *_rest = _list(decode(value[1:] if value[0] else read(value[1:])))
         for packed in (streams, *(found for _length, found in blobs)):
             if len(packed) % _DIGEST_BYTES:
-                yield from digests(packed, read)
-            yield from _digests(packed, read)
+                nodes, found = new_nodes(packed, read, walked.lists)
+                yield from nodes
+                yield from found
+            else:
+                yield from _digests(packed, read)
 
 
 def pack_names(names: Mapping[str, Bound], put: Put) -> bytes:
@@ -231,3 +245,20 @@ def all_pods(root: bytes, read: Read) -> Iterator[Pod]:
 def elsewhere(owner: int) -> bytes:
     """Return the value in the map of pods of an object that lies in another pod."""
     return bytes([_ELSEWHERE]) + pod_key(owner)
+
+
+def pods_below(
+    names: Mapping[str, Bound], pods: Mapping[int, Pod], owners: Mapping[int, int]
+) -> dict[int, Pod]:
+    """Return the pods that some name leads to; `owners` are oids of objects and of the pods that hold them."""
+    found = {owners[known.oid] for known in names.values() if known.oid is not None}
+    pending = list(found)
+    while pending:
+        pod = pods[pending.pop()]
+        within = () if pod.within is None else (pod.within,)
+        for oid in (*pod.references, *within):
+            owner = owners[oid]
+            if owner not in found:
+                found.add(owner)
+                pending.append(owner)
+    return {oid: pod for oid, pod in pods.items() if oid in found}

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_LONGEST_TEXT: Final = 300
+
+
+class UnloadedWarning(UserWarning):
+    """Some variables of a version could not be built; `Namespace.unloaded` has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +137,13 @@ class Diff:
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
+
+
+def text_of(error: BaseException) -> str:
+    """Return the first line of what an error says, and its type's name where it says nothing."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  (it is the user's code that raises)
+        text = ""
+    lines = text.splitlines() or [""]
+    return lines[0][:_LONGEST_TEXT] or type(error).__name__

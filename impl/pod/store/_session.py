@@ -21,7 +21,7 @@ from pod.errors import Corrupt, StoreFull, StoreReadOnly, StoreUnavailable
 from pod.graph import Pod, Reducer, StaleMet, encode_atom
 from pod.kernel import Encoder
 from pod.store._host import Host, type_name, unsaved
-from pod.store._record import Bound, elsewhere, pack_names, pack_pod, pack_pods
+from pod.store._record import Bound, elsewhere, pack_names, pack_pod, pack_pods, pods_below
 from pod.store._report import Unsaved
 from pod.tracking import Namespace, Watch, variables_of
 
@@ -49,7 +49,15 @@ class Encoded(NamedTuple):
 
 
 class Session:
-    """One namespace as one store knows it."""
+    """One namespace as one store knows it.
+
+    Attributes
+    ----------
+    parent
+        The version that the namespace was loaded from or saved as last.
+    stored
+        The version whose pieces the session takes for stored: None where it takes none.
+    """
 
     def __init__(self, namespace: Mapping[str, Any], podding: Podding) -> None:
         self.namespace = weakref.ref(namespace) if isinstance(namespace, Namespace) else lambda: namespace
@@ -76,6 +84,7 @@ class Session:
         self._failed: set[str] = set()
         self.names_root = b""
         self.pods_root = b""
+        self.stored: int | None = None
         self.is_fresh = True
 
     @property
@@ -92,6 +101,7 @@ class Session:
     def learn(
         self,
         names: dict[str, Bound],
+        values: Mapping[str, object],
         pods: Iterable[Pod],
         objects: Mapping[int, object],
         next_oid: int,
@@ -111,7 +121,7 @@ class Session:
                 pod = self.pods[self.owners[oid]]
                 self.encoder.adopt(obj, pod, pod.exports.get(oid, 0), oid)
         self._summarize()
-        self._seen = self._current(None)
+        self._seen = {name: values[name] for name in names}
         self.is_fresh = False
 
     def _rebound(self, name: str) -> None:
@@ -218,7 +228,7 @@ class Session:
         owners = {oid: pod.oid for pod in pods.values() for oid in (*pod.exports, pod.oid)}
         self._drop_broken(bound, pods, owners, lost, current)
         every = pods
-        pods = _reachable(bound, pods, owners)
+        pods = pods_below(bound, pods, owners)
         self.encoder.drop(pod for oid, pod in every.items() if oid not in pods)
         written = [pod for pod in written if pod.oid in pods]
         self._finish(current, bound, pods, owners, written)
@@ -353,21 +363,6 @@ class Session:
         self._host.reducer = Reducer(None)
         self.encoder.namespace = None
         self.encoder.finish(written, outside)
-
-
-def _reachable(bound: dict[str, Bound], pods: dict[int, Pod], owners: dict[int, int]) -> dict[int, Pod]:
-    """Return the pods that some variable leads to."""
-    found = {owners[known.oid] for known in bound.values() if known.oid is not None}
-    pending = list(found)
-    while pending:
-        pod = pods[pending.pop()]
-        within = () if pod.within is None else (pod.within,)
-        for oid in (*pod.references, *within):
-            owner = owners[oid]
-            if owner not in found:
-                found.add(owner)
-                pending.append(owner)
-    return {oid: pod for oid, pod in pods.items() if oid in found}
 
 
 def _rebound(seen: dict[str, object], current: dict[str, object]) -> set[str]:

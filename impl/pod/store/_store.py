@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
+import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from weakref import WeakValueDictionary
 
-from pod.errors import InvalidArgument, NoSuchVersion
+from pod.errors import PodError
 from pod.io import OS
 from pod.log import Log
 from pod.podding import ByVariable
+from pod.store._arguments import checked_list, checked_message, checked_names
 from pod.store._future import Forked, SaveFuture, Threaded, may_fork
-from pod.store._history import BRANCH, History
+from pod.store._history import BRANCH
+from pod.store._keeping import Keeping
 from pod.store._load import Loader
-from pod.store._record import Record, reachable
-from pod.store._report import SaveReport, Unsaved
+from pod.store._record import Record
+from pod.store._report import SaveReport, UnloadedWarning, text_of
 from pod.store._saving import Clock, Counted, Spool
 from pod.store._session import Encoded, Session
-from pod.tracking import ByName, Namespace, Touched
+from pod.tracking import ByName, Namespace, Touched, Unloaded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Buffer
 
     from pod.io import IO
-    from pod.log import Damage, GcReport, Progress, Transaction
+    from pod.log import Transaction
     from pod.podding import Podding
     from pod.tracking import Tracking
     from pod.trust import Key
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 60.0
 
 
-class Store(History):
+class Store(Keeping):
     """Versions of variables in one folder. See the package's docstring; `pod.open` makes one.
 
     A context manager, which closes it. Its methods may be called from several threads; they wait for each other.
@@ -74,14 +77,16 @@ class Store(History):
 
         Raises
         ------
+        InvalidArgument
+            The namespace lacks one of the names, or the message is no str.
         StoreBusy, StoreFull, StoreReadOnly, StoreUnavailable, StoreClosed
             The store is as it was.
         """
         with self._guard:
             self._settle()
-            chosen = _checked_names(ns, names)
+            said, chosen = checked_message(message), checked_names(ns, names)
             session = self._session_of(ns)
-            return self._save(session, message, chosen, self._touched(session, ns, full))
+            return self._save(session, said, chosen, self._touched(session, ns, full))
 
     def _touched(self, session: Session, ns: Mapping[str, Any], full: bool) -> Touched:
         touched = self._tracking.touched(ns, session.watch)
@@ -93,8 +98,7 @@ class Store(History):
         clock = Clock()
         try:
             with self._log.begin() as transaction:
-                if session.parent is not None and session.parent not in self._log.tids():
-                    session.reset()  # a collection threw away what the session takes for stored
+                self._forget_collected(session)
                 clock.lap("track")
                 counted = Counted(transaction)
                 encoded = session.encode(touched, chosen, counted)
@@ -105,6 +109,11 @@ class Store(History):
             session.reset()
             raise
         return report
+
+    def _forget_collected(self, session: Session) -> None:
+        """Let a session begin anew if a collection threw away what it takes for stored."""
+        if session.stored is not None and session.stored not in self._log.tids():
+            session.reset()
 
     def _commit(
         self,
@@ -131,7 +140,7 @@ class Store(History):
         refs = {} if session.branch is None else {BRANCH + session.branch: transaction.tid}
         tid = transaction.commit(record.pack(), refs)
         clock.lap("write")
-        session.parent = tid
+        session.parent = session.stored = tid
         session.is_fresh = False
         new = sum(1 for pod in encoded.new if counted.is_new(pod.streams, pod.blobs))
         return SaveReport(
@@ -159,25 +168,29 @@ class Store(History):
         Parameters
         ----------
         fork
-            True: a forked process saves. False: everything is encoded before the call returns, and a thread
-            writes it. None: fork where no other Python thread runs and not under ipykernel.
+            True: a forked process saves, or a thread where the system refuses to fork. False: everything is encoded
+            before the call returns, and a thread writes it. None: fork where no other Python thread runs and not
+            under ipykernel.
         """
         with self._guard:
             self._settle()
-            chosen = _checked_names(ns, names)
+            said, chosen = checked_message(message), checked_names(ns, names)
             session = self._session_of(ns)
             touched = self._touched(session, ns, full)
             start = self._save_forked if (may_fork() if fork is None else fork) else self._save_threaded
-            self._running = start(session, message, chosen, touched)
+            self._running = start(session, said, chosen, touched)
             return self._running
 
     def _save_forked(
         self, session: Session, message: str | None, chosen: list[str] | None, touched: Touched
     ) -> SaveFuture:
-        running = Forked(lambda: self._save(session, message, chosen, touched))
         # What the child learns stays in the child: for this process nothing was saved yet but the version itself.
         session.watch.names |= touched.names
         session.watch.everything |= touched.everything
+        try:
+            running = Forked(lambda: self._save(session, message, chosen, touched))
+        except OSError:
+            return self._save_threaded(session, message, chosen, touched)
 
         def settled(outcome: SaveReport | BaseException) -> None:
             self._running = None
@@ -190,27 +203,33 @@ class Store(History):
         self, session: Session, message: str | None, chosen: list[str] | None, touched: Touched
     ) -> SaveFuture:
         clock = Clock()
-        spool = Spool(self._log)
         try:
+            with suppress(PodError):  # it comes out of the future: the thread looks, too
+                self._log.refresh()
+            self._forget_collected(session)
+            clock.lap("track")
+            spool = Spool(self._log)
             counted = Counted(spool)
             encoded = session.encode(touched, chosen, counted)
             roots = session.roots(encoded, spool.put)
             clock.lap("encode")
+
+            def write() -> SaveReport:
+                with self._log.begin() as transaction:
+                    spool.drain(transaction)
+                    return self._commit(session, transaction, encoded, roots, counted, message, clock)
+
+            running = Threaded(write)
         except BaseException:
             session.reset()
             raise
-
-        def write() -> SaveReport:
-            with self._log.begin() as transaction:
-                spool.drain(transaction)
-                return self._commit(session, transaction, encoded, roots, counted, message, clock)
 
         def settled(outcome: SaveReport | BaseException) -> None:
             self._running = None
             if isinstance(outcome, BaseException):
                 session.reset()
 
-        return SaveFuture(Threaded(write), settled)
+        return SaveFuture(running, settled)
 
     def _session_of(self, ns: Mapping[str, Any]) -> Session:
         if not isinstance(ns, Namespace):
@@ -232,25 +251,50 @@ class Store(History):
         names
             Only these, with the same sharing among them.
 
+        Returns
+        -------
+        Namespace
+            Its `unloaded` has the variables that cannot be built here (a module is missing, a class changed); where
+            there are any, an `UnloadedWarning` names them.
+
         Raises
         ------
         NoSuchVersion
             No such version, or it has no such variable.
+        InvalidArgument
+            What is given names no version.
         CannotLoad
-            An object cannot be built here: a module is missing, or its class changed.
+            One of `names` cannot be built here.
         """
         with self._guard:
-            tid = self._resolve(version)
-            return self._load(tid, None if names is None else list(names))
+            return self._load(self._resolve(version), names)
 
-    def _load(self, tid: int, names: Collection[str] | None, branch: str | None = None) -> Namespace:
+    def _load(self, tid: int, names: Iterable[str] | None, branch: str | None = None) -> Namespace:
+        chosen = None if names is None else checked_list("names", names)
         record = self._record(tid)
-        loader = Loader(self._log, record)
-        namespace = loader.load(names)
-        session = Session(namespace, self._podding)
-        session.learn(loader.bound, loader.pods.values(), loader.objects, record.next_oid, _ignore)
-        session.parent, session.branch = tid, branch
+        namespace = Namespace()
+        session = Session(namespace, self._podding)  # it learns what code touches while it is loaded
+        loader = Loader(self._log, record, namespace)
+        loader.load(chosen)
+        for name in chosen or ():
+            if name in loader.lost:
+                raise loader.cannot(name)
+        session.learn(
+            loader.bound, loader.values, loader.pods.values(), loader.objects, record.next_oid, _ignore
+        )
+        session.parent, session.stored, session.branch = tid, tid, branch
         self._sessions[id(namespace)] = session
+        namespace.unloaded = tuple(
+            Unloaded(name, type(error).__name__, text_of(error))
+            for name, error in sorted(loader.lost.items())
+        )
+        if namespace.unloaded:
+            said = "; ".join(f"{lost.name} ({lost.error}: {lost.reason})" for lost in namespace.unloaded)
+            warnings.warn(
+                f"{self.path}: version {tid} is loaded without what cannot be built here: {said}",
+                UnloadedWarning,
+                stacklevel=3,
+            )
         return namespace
 
     def checkout(self, version: int | str, names: Iterable[str] | None = None) -> Namespace:
@@ -258,99 +302,7 @@ class Store(History):
         with self._guard:
             tid = self._resolve(version)
             branch = version if isinstance(version, str) and BRANCH + version in self._log.refs() else None
-            return self._load(tid, None if names is None else list(names), branch)
-
-    # Keeping
-
-    def verify(self, progress: Progress | None = None) -> list[Damage]:
-        """Read every byte of the store; return what is damaged."""
-        with self._guard:
-            self._settle()
-            return self._log.verify(progress)
-
-    def gc(self, keep: int | Iterable[int | str] | None = None, progress: Progress | None = None) -> GcReport:
-        """Throw away versions, and the bytes that no version needs.
-
-        Parameters
-        ----------
-        keep
-            The newest so many, or these versions; None: all. Tagged versions and branches' are kept in any case.
-        """
-        with self._guard:
-            self._settle()
-            return self._log.gc(lambda: self._kept(keep), progress)
-
-    def _kept(self, keep: int | Iterable[int | str] | None) -> tuple[dict[int, bytes], set[bytes]]:
-        """Return the records of the versions to keep, and the pieces that they need."""
-        tids = self._log.tids()
-        refs = self._log.refs()
-        if keep is None:
-            kept = set(tids)
-        elif isinstance(keep, int):
-            if keep < 0:
-                raise InvalidArgument("gc cannot keep fewer than no versions")
-            kept = set(tids[len(tids) - min(keep, len(tids)) :])
-        else:
-            kept = {self._resolve(version) for version in keep}
-        kept |= set(refs.values())
-        records = {tid: self._log.record(tid) for tid in sorted(kept)}
-        read = self._log.read
-        return records, {
-            digest for data in records.values() for digest in reachable(Record.parse(data), read)
-        }
-
-    def export(
-        self, version: int | str, target: str | os.PathLike[str], progress: Progress | None = None
-    ) -> int:
-        """Write a version into one file, which `import_` reads; return its size in bytes."""
-        with self._guard:
-            data = self._log.record(self._resolve(version))
-            digests = list(dict.fromkeys(reachable(Record.parse(data), self._log.read)))
-            return self._log.export(target, data, digests, progress=progress)
-
-    def import_(
-        self, source: str | os.PathLike[str], *, trust: bool = False, progress: Progress | None = None
-    ) -> SaveReport:
-        """Add a version that `export` wrote. `trust` it if another user did: loading it runs that user's code.
-
-        Raises
-        ------
-        Untrusted
-            Another user wrote it.
-        """
-        with self._guard:
-            self._settle()
-            with Log.open_export(source, trust=trust) as other:
-                tid = other.head()
-                if tid is None:
-                    raise NoSuchVersion(f"{source}: the file holds no version")
-                data = other.record(tid)
-                record = Record.parse(data)
-                digests = list(dict.fromkeys(reachable(record, other.read)))
-                done, total = 0, sum(map(other.size, digests))
-                with self._log.begin() as transaction:
-                    for digest in digests:
-                        transaction.put(digest, [other.read(digest)])
-                        done += other.size(digest)
-                        if progress is not None:
-                            progress(done, total)
-                    own = replace(record, parent=None, branch=None, bytes_written=transaction.bytes_written)
-                    new = transaction.commit(own.pack())
-                    return SaveReport(
-                        new,
-                        message=record.message,
-                        time_s=record.time_ns / 1e9,
-                        bytes_written=transaction.bytes_written,
-                        unsaved=tuple(Unsaved(*found) for found in record.unsaved),
-                    )
-
-    def stats(self) -> dict[str, int | float | str]:
-        """Return how much the store holds."""
-        with self._guard:
-            self._settle()
-            self._log.head()
-            found = self._log.stats()
-            return {name: getattr(found, name) for name in found.__dataclass_fields__}
+            return self._load(tid, names, branch)
 
     def close(self) -> None:
         """Wait for a running save, and close the store's files."""
@@ -378,21 +330,6 @@ setattr(Store, "import", Store.import_)
 
 def _ignore(_digest: bytes, _parts: Sequence[Buffer]) -> None:
     """Store nothing: what is packed was read from the store."""
-
-
-def _checked_names(ns: Mapping[str, Any], names: Iterable[str] | None) -> list[str] | None:
-    """Return the names as a list, if the namespace has them all."""
-    if names is None:
-        return None
-    if isinstance(names, str):
-        raise InvalidArgument(f"names is one str, {names!r}; give a list of names")
-    chosen = list(names)
-    missing = [
-        name for name in chosen if not (dict.__contains__(ns, name) if isinstance(ns, dict) else name in ns)
-    ]
-    if missing:
-        raise InvalidArgument(f"the namespace has no variable {', '.join(missing)}")
-    return chosen
 
 
 def open_store(

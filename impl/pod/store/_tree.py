@@ -71,14 +71,29 @@ def walk(root: bytes, read: Read) -> Iterator[tuple[bytes, bytes]]:
             yield from _items(data)
 
 
-def digests(root: bytes, read: Read) -> Iterator[bytes]:
-    """Yield the digests of a tree's nodes."""
+def new_nodes(root: bytes, read: Read, seen: set[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """Walk through a tree, but for the nodes in `seen`, which grows.
+
+    Returns
+    -------
+    tuple of list of bytes, list of bytes
+        The nodes' digests, and the values in their leaves, in order.
+    """
+    nodes: list[bytes] = []
+    values: list[bytes] = []
     pending = [root]
     while pending:
         node = pending.pop()
-        yield node[1:]
+        if node in seen:
+            continue
+        nodes.append(node[1:])
+        items = [value for _key, value in _items(read(node[1:]))]
         if node[0]:
-            pending += [bytes([node[0] - 1]) + child for _key, child in _items(read(node[1:]))]
+            pending += [bytes([node[0] - 1]) + child for child in items][::-1]
+        else:
+            values += items
+        seen.add(node)
+    return nodes, values
 
 
 def look_up(root: bytes, key: bytes, read: Read) -> bytes | None:

@@ -11,8 +11,10 @@ What stays unseen is said in docs/pod-semantics.md.
 
     class Namespace(dict)                       a dict of variables that knows which were touched
         touched_by(watch) -> Touched
+        unloaded: tuple[Unloaded, ...]          variables of the loaded version that could not be built
     class Watch                                 what one store remembers of one namespace
     class Touched(names, everything)
+    class Unloaded(name, error, reason)
     class Tracking(Protocol)                    touched(namespace, watch) -> Touched
     ByName                                      the names that code touched
     Everything                                  all names, always
@@ -24,6 +26,17 @@ from __future__ import annotations
 
 from pod.tracking._namespace import Namespace, Touched, Watch
 from pod.tracking._policy import ByName, Everything, Tracking
+from pod.tracking._unloaded import Unloaded
 from pod.tracking._variables import is_variable, variables_of
 
-__all__ = ["ByName", "Everything", "Namespace", "Touched", "Tracking", "Watch", "is_variable", "variables_of"]
+__all__ = [
+    "ByName",
+    "Everything",
+    "Namespace",
+    "Touched",
+    "Tracking",
+    "Unloaded",
+    "Watch",
+    "is_variable",
+    "variables_of",
+]

@@ -20,6 +20,8 @@ from pod.tracking._builtins import Builtins
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pod.tracking._unloaded import Unloaded
+
 _BODIES_BYPASS: Final = sys.version_info < (3, 13)
 _BUILTINS: Final = "__builtins__"
 
@@ -53,10 +55,11 @@ class Namespace(dict[str, Any]):
 
     It is used like any dict, also as the globals of `exec`. `hidden` are objects that functions of a partly loaded
     namespace need: code finds them, but they are no variables. Nor is `__builtins__`, which the interpreter puts into
-    any globals: it can be asked for, but is not counted or listed.
+    any globals: it can be asked for, but is not counted or listed. `loading` is asked for names that are missing, while a
+    version is loaded into it; `unloaded` are the variables of that version that could not be built.
     """
 
-    __slots__ = ("__weakref__", "_everything", "_touched", "_watches", "hidden")
+    __slots__ = ("__weakref__", "_everything", "_touched", "_watches", "hidden", "loading", "unloaded")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -64,6 +67,8 @@ class Namespace(dict[str, Any]):
         self._everything = False
         self._watches: list[Watch] = []
         self.hidden: dict[str, Any] = {}
+        self.loading: Callable[[str], object] | None = None
+        self.unloaded: tuple[Unloaded, ...] = ()
         self._watch_builtins()
         dict.update(self, *args, **kwargs)
 
@@ -117,7 +122,9 @@ class Namespace(dict[str, Any]):
         return dict.__getitem__(self, key)
 
     def __missing__(self, key: str) -> Any:
-        return self.hidden[key]
+        if self.loading is None or key in self.hidden:
+            return self.hidden[key]
+        return self.loading(key)
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._rebind(key)
@@ -207,4 +214,4 @@ class Namespace(dict[str, Any]):
         return f"Namespace({self.copy()!r})"
 
     def __reduce_ex__(self, protocol: Any, /) -> Any:
-        return Namespace, (self.copy(),)
+        return Namespace, (), None, None, iter(self.copy().items())  # made first: its functions refer to it

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from harness.errors import TrialFailed
 from harness.systems.fuse import CEILING, CONFIGS, SYSTEMS, chosen_configs
 from harness.systems.fuse._objects import ObjectMount
-from harness.systems.fuse._programs import find_program
+from harness.systems.fuse._programs import find_program, said_by
+from harness.systems.fuse.s3fs import S3fs
 from tests.harness.systems.programs import context, program
 
 OBJECT_CONFIGS = [
@@ -41,10 +43,18 @@ def test_no_two_systems_share_a_config_name() -> None:
 
 
 def test_all_peers_can_be_chosen_and_the_ceiling_comes_along() -> None:
-    peers = ["mountpoint", "mountpoint-nocache", "mountpoint-memory", "rclone", "rclone-nocache"]
+    peers = [
+        "mountpoint",
+        "mountpoint-nocache",
+        "mountpoint-memory",
+        "rclone",
+        "rclone-nocache",
+        "s3fs",
+        "geesefs",
+    ]
     tuned = [f"{name}-tuned" for name in peers]
-    chosen = chosen_configs([*peers, *tuned, "s3fs", "geesefs"])
-    assert len(chosen) == len(set(chosen)) == 13
+    chosen = chosen_configs([*peers, *tuned])
+    assert len(chosen) == len(set(chosen)) == 15
     assert chosen[-1] == CEILING
     assert ("mountpoint", "nocache+tuned") in chosen
 
@@ -72,9 +82,35 @@ def test_a_tuned_row_adds_to_the_default_one_and_changes_nothing_else(
     system: str, config: str, tmp_path: Path
 ) -> None:
     default, tuned = mounted(system, config, tmp_path), mounted(system, f"{config}+tuned", tmp_path)
-    assert tuned.argv[: len(default.argv)] == default.argv
+    words = iter(tuned.argv)
+    assert [word for word in default.argv if word not in words] == []  # all of them, in this order
     assert len(tuned.argv) > len(default.argv)
     assert (tuned.cache_bytes, tuned.cache_medium) == (default.cache_bytes, default.cache_medium)
+
+
+def test_every_peer_has_a_tuned_row_beside_each_default_one() -> None:
+    rows = [pair[1:] for pair in OBJECT_CONFIGS]
+    assert [row for row in rows if "+" not in row[1] and (row[0], f"{row[1]}+tuned") not in rows] == []
+
+
+def test_a_default_row_of_geesefs_leaves_all_but_the_cache_s_size_to_its_authors(tmp_path: Path) -> None:
+    argv = mounted("geesefs", "memory", tmp_path).argv
+    assert [word for word in argv if word.startswith("-")] == [
+        "-f", "-o", "--endpoint", "--region", "--memory-limit",
+    ]  # fmt: skip
+
+
+def test_s3fs_knows_the_options_of_its_rows(tmp_path: Path) -> None:
+    if S3fs.how_to_get() is not None:
+        pytest.skip("s3fs is not installed")
+    argv = mounted("s3fs", "nocache+tuned", tmp_path).argv
+    options = [word.partition("=")[0] for flag, word in pairwise(argv) if flag == "-o"]
+    known = said_by(S3fs.installed(), "--help")
+    generic = {"ro", "uid", "gid"}  # of every mount
+    assert [
+        name for name in options if name not in generic and not re.search(rf"^   {name}\b", known, re.M)
+    ] == []
+    assert {"enable_noobj_cache", "stat_cache_expire"} <= set(options)
 
 
 LIMITS: Mapping[str, str] = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import Any
+from collections import OrderedDict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +19,9 @@ from pod.kernel import _build
 from pod.tracking import variables_of
 from tests.pod.kernel.encoding import Shelf, decode, written
 from tests.pod.kinds import MUST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 compiled = pytest.importorskip("pod.kernel._kernel", reason="the kernel is not compiled")
 
@@ -170,3 +175,193 @@ def test_the_opcodes_are_the_same() -> None:
     )
     names = [name.strip().removeprefix("OP_") for name in listed.split(",") if name.strip()]
     assert [(name, getattr(_ops, name)) for name in names] == [(name, at) for at, name in enumerate(names)]
+
+
+@pytest.mark.parametrize("decoder_class", [graph.Decoder, compiled.Decoder])
+@pytest.mark.parametrize("base", [dict, set, OrderedDict, Exception, Decimal, int])
+def test_a_class_that_is_plain_no_longer_is_an_error_and_no_crash(decoder_class: Any, base: type) -> None:
+    class Now(Shelf):
+        def by_name(self, module: str, qualname: str, /) -> object:
+            return type("Thing", (base,), {})
+
+    shelf = Now()
+    encoder = compiled.Encoder(shelf)
+    encoder.begin([])
+    (pod,) = encoder.encode(Thing([1]))
+    decoder = decoder_class([shelf.pieces[pod.streams[0]]], pod.blobs, pod.references, shelf, None)
+    with pytest.raises(TypeError, match="not safe"):
+        decoder.run(lambda _oid: None, object())
+
+
+class Handing:
+    """Is reduced to what another object holds alone."""
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+
+    def __reduce__(self) -> Any:
+        return list, ([*vars(self.thing).values()],), None, iter([self.thing.part0])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: [[1], {"a": [2]}, (3, [4]), {5}, frozenset([6]), bytearray(b"7")],
+        lambda: [Thing([[1]]), Queue([2]), iter([[3]])],
+        lambda: [[]],
+    ],
+    ids=["containers", "objects", "empty"],
+)
+def test_what_is_handed_out_is_what_was_written(make: Callable[[], list[Any]]) -> None:
+    thing = Thing(make())
+    handing = Handing(thing)
+    slow, _, fast, shelf = both([thing, handing, {"again": handing}])
+    assert written(fast) == written(slow)
+    for decoder in (graph.Decoder, compiled.Decoder):
+        loaded, handed, again = decode(decoder, fast, shelf)
+        assert again["again"] is handed
+        held = [*vars(loaded).values()]
+        assert [id(part) for part in handed] == [id(part) for part in [*held, held[0]]]
+
+
+def test_what_is_handed_out_was_written_in_another_pod() -> None:
+    for encoder_class in (graph.Encoder, compiled.Encoder):
+        shelf = Shelf()
+        encoder = encoder_class(shelf)
+        encoder.begin([])
+        thing = Thing([[1], [2]])
+        pods = encoder.encode(thing)
+        failing = [Handing(thing), (number for number in ())]
+        with pytest.raises(TypeError, match="generator"):
+            encoder.encode(failing)
+        pods += encoder.encode(Handing(thing))
+        assert [len(pod.references) for pod in pods] == [0, 2]
+        assert [len(pod.exports) for pod in pods] == [3, 1]
+        loaded = decode(compiled.Decoder, pods, shelf)
+        assert loaded == [[1], [2], [1]]
+        assert loaded[0] is loaded[2]
+
+
+class Hiding:
+    """Does not tell what it holds."""
+
+    def __init__(self, *told: Any) -> None:
+        self.told = told
+        self.hidden: Any = None
+
+    def __reduce__(self) -> Any:
+        return Hiding, self.told
+
+
+@pytest.mark.parametrize(
+    ("hides", "tells", "exposed"),
+    [(True, False, True), (True, True, False), (False, True, False)],
+    ids=["hidden", "hidden and told", "told"],
+)
+def test_who_follows_a_reference_that_is_not_told_is_a_stranger(
+    hides: bool, tells: bool, exposed: bool
+) -> None:
+    for encoder_class in (graph.Encoder, compiled.Encoder):
+        encoder = encoder_class(Shelf())
+        encoder.begin([])
+        held = [[1]]
+        between = Hiding(held)
+        holder = Hiding(between) if tells else Hiding()
+        holder.hidden = held if hides else None
+        pods = [pod for value in (held, between, holder) for pod in encoder.encode(value)]
+        for value in (held, between, holder):
+            encoder.count(value, 1)
+        del value
+        encoder.finish(pods, {})
+        assert [pod.exposed for pod in pods] == [exposed, False, False]
+
+
+def test_references_from_what_cannot_be_written_are_not_explained() -> None:
+    for encoder_class in (graph.Encoder, compiled.Encoder):
+        encoder = encoder_class(Shelf())
+        encoder.begin([])
+        held = [1]
+        failing = [held, Hiding(held), (number for number in ())]
+        pods = encoder.encode(held)
+        encoder.count(held, 1)
+        with pytest.raises(TypeError, match="generator"):
+            encoder.encode(failing)
+        encoder.finish(pods, {})
+        assert [pod.exposed for pod in pods] == [True]
+
+
+class Endless:
+    """Is reduced to itself, in something new."""
+
+    def __reduce__(self) -> Any:
+        return list, ([self],)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("encoder_class", [graph.Encoder, compiled.Encoder])
+def test_a_reduction_without_end_is_an_error(encoder_class: Any) -> None:
+    encoder = encoder_class(Shelf())
+    encoder.begin([])
+    with pytest.raises(RecursionError, match="without end"):
+        encoder.encode(Endless())
+    assert len(encoder.encode([1])) == 1
+
+
+class Making:
+    """Is reduced to another one, which did not exist."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __reduce__(self) -> Any:
+        if self.where == "arguments":
+            return list, ([Making(self.where)],)
+        return list, (), None, iter([Making(self.where)])
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("where", ["arguments", "items"])
+def test_making_without_end_is_an_error(where: str) -> None:
+    encoder = compiled.Encoder(Shelf())
+    encoder.begin([])
+    with pytest.raises(RecursionError, match="without end"):
+        encoder.encode(Making(where))
+
+
+def _chain(kind: str, length: int) -> Any:
+    value: Any = None
+    for _ in range(length):
+        if kind == "list":
+            value, inner = Queue(), value
+            value.append([inner])
+        elif kind == "attribute":
+            value, inner = Queue(), value
+            value.next = inner
+        elif kind == "ordered dict":
+            value = OrderedDict(inner=value)
+        elif kind == "arguments":
+            value = Told([value])
+        else:
+            value, inner = ValueError(), value
+            value.next = inner  # type: ignore[attr-defined]
+    return value
+
+
+class Told:
+    """Is reduced to what it holds."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __reduce__(self) -> Any:
+        return Told, (self.inner,)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["list", "attribute", "ordered dict", "arguments", "exception"])
+def test_what_is_deep_has_an_end(kind: str) -> None:
+    value = _chain(kind, 40_000)
+    encoder = compiled.Encoder(Shelf())
+    encoder.begin([])
+    (pod,) = encoder.encode(value)
+    assert pod.objects >= 40_000

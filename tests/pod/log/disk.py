@@ -149,6 +149,10 @@ class Disk:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
         self.apply(Change("make_folder", folder=PurePosixPath(folder.parent), name=folder.name))
 
+    def make_private(self, folder: Path) -> None:
+        self.call("make_private")
+        self._folder(folder)
+
     def replace(self, source: Path, target: Path) -> None:
         assert source.parent == target.parent
         self.call("replace")

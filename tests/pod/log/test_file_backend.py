@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from pod.errors import Corrupt, NotAStore, StoreReadOnly, StoreUnavailable
 from pod.io import OS
 from pod.log import ExportBackend, FileBackend
-from tests.pod.log.disk import Disk
-from tests.pod.log.steps import FOLDER, commit, content, digest_of, observed, open_log, record_of
+from tests.pod.log.disk import Disk, after_crash, fates
+from tests.pod.log.steps import FOLDER, collect, commit, content, digest_of, observed, open_log, record_of
 from tests.pod.log.suite import BackendSuite, Reopen, add
 
 
@@ -36,6 +36,57 @@ class TestInMemoryWithSmallLimits(BackendSuite):
         return lambda: FileBackend(FOLDER, io=disk)
 
 
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def kill_a_collection(disk: Disk, call: str) -> None:
+    """Keep version 2 alone; the process ends at such a call after the new log has its name."""
+    log = open_log(disk)
+
+    def die(kind: str, _: int) -> None:
+        if kind == call and "00000002.pods" in disk.folders[PurePosixPath(FOLDER)]:
+            raise Killed
+
+    disk.fails = die
+    with pytest.raises(Killed):
+        collect(log, [2])
+    disk.fails = lambda kind, number: None
+
+
+@pytest.mark.parametrize("call", ["sync_folder", "delete"])
+def test_a_collection_that_was_killed_is_seen_by_who_has_the_old_log_open(call: str) -> None:
+    disk = Disk()
+    writer = open_log(disk)
+    reader = open_log(disk)
+    for number in (1, 2):
+        commit(writer, [content(number, 500)])
+    kill_a_collection(disk, call)
+    assert list(observed(reader).versions) == [2]
+    assert commit(writer, [content(3, 500)]) == 3
+    for log in (writer, reader, open_log(disk)):
+        assert observed(log).versions == {2: (content(2, 500),), 3: (content(3, 500),)}
+        assert log.verify() == []
+
+
+@pytest.mark.parametrize("call", ["sync_folder", "delete"])
+def test_a_power_failure_may_follow_a_collection_that_was_killed(call: str) -> None:
+    disk = Disk()
+    writer = open_log(disk)
+    for number in (1, 2):
+        commit(writer, [content(number, 500)])
+    kill_a_collection(disk, call)
+    begun = len(disk.journal)
+    commit(writer, [content(3, 500)])
+    for changes in range(begun, len(disk.journal) + 1):
+        allowed = [[1, 2], [2], [2, 3]] if changes < len(disk.journal) else [[2, 3]]
+        for seed in range(16):
+            left = after_crash(disk.journal[:changes], fates(seed))
+            found = open_log(left, create=False)
+            assert list(observed(found).versions) in allowed
+            assert found.verify() == []
+
+
 def modes(folder: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
 
@@ -50,6 +101,14 @@ def test_only_the_user_may_read_a_store(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "a" / "store").stat().st_mode) == 0o700
     assert modes(tmp_path / "a" / "store") == {"00000001.pods": 0o600, "durable": 0o600, "lock": 0o600}
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o2707])
+def test_a_folder_that_was_there_is_made_the_user_s_alone(mode: int, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store").chmod(mode)
+    FileBackend(tmp_path / "store")
+    assert stat.S_IMODE((tmp_path / "store").stat().st_mode) == mode & ~0o077
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import sys
 import threading
 import weakref
 
@@ -91,6 +92,58 @@ def test_what_a_stranger_holds_is_looked_at(notebook: Notebook) -> None:
     notebook.check()
 
 
+_HIDDEN = {
+    "attribute": (
+        "class C:\n def __init__(s, t): s.t = t\n def __getstate__(s): return {}\ny = [1]; c = C(y)",
+        "c.t.append(2)",
+    ),
+    "attribute that a method uses": (
+        "import threading\nclass Job:\n def __init__(s, d): s.d = d; s.lock = threading.Lock()\n"
+        " def add(s): s.d.append(2)\n"
+        " def __getstate__(s): return {k: v for k, v in vars(s).items() if k not in ('d', 'lock')}\n"
+        "y = [1]; j = Job(y)",
+        "j.add()",
+    ),
+    "cache": (
+        "import functools\ny = [1]\n@functools.lru_cache\ndef get(): return y\nget()",
+        "get().append(2)",
+    ),
+    "cause": (
+        "e = ValueError(); e.__cause__ = KeyError(); y = e.__cause__.y = [1]",
+        "e.__cause__.y.append(2)",
+    ),
+    "cause with a name": (
+        "c = KeyError(); y = c.y = [1]; e = ValueError(); e.__cause__ = c",
+        "e.__cause__.y.append(2)",
+    ),
+    "traceback": (
+        "def fail(held): 1 / 0\ny = [1]\ntry: fail(y)\nexcept ZeroDivisionError as error: e = error",
+        "e.__traceback__.tb_next.tb_frame.f_locals['held'].append(2)",
+    ),
+    "logger": ("import logging\nlog = logging.getLogger('pod.hidden'); y = log.y = [1]", "log.y.append(2)"),
+    "random": ("import random\nr = random.Random(1); y = r.y = [1]", "r.y.append(2)"),
+    "from one pod to the next": (
+        "class C:\n def __init__(s, t): s.t = t\n def __reduce__(s): return C, (None,)\ny = [1]; b = [C(y)]; a = [b]",
+        "a[0][0].t.append(2)",
+    ),
+}
+
+
+@promise(20)
+@pytest.mark.parametrize("hidden", _HIDDEN)
+def test_what_an_object_does_not_tell_that_it_holds_is_looked_at(hidden: str, notebook: Notebook) -> None:
+    first, touch = _HIDDEN[hidden]
+    notebook.cell(first)
+    notebook.store.save(notebook.ns)
+    notebook.store.save(notebook.ns)
+    notebook.cell(touch)
+    assert notebook.store.load(notebook.store.save(notebook.ns))["y"] == [1, 2]
+    notebook.cell("y")
+    notebook.store.save(notebook.ns)
+    notebook.cell(touch)
+    assert notebook.store.load(notebook.store.save(notebook.ns))["y"] == [1, 2, 2]
+
+
 @promise(21)
 def test_a_loaded_namespace_is_managed(notebook: Notebook) -> None:
     notebook.cell("a = list(range(50_000)); b = {str(i): [i] for i in range(5_000)}; c = [1]")
@@ -147,6 +200,17 @@ def test_a_reference_that_does_not_count_is_not_seen(way: str, notebook: Noteboo
     assert notebook.store.load(notebook.store.save(notebook.ns))["c"].x == 2
 
 
+@promise(24)
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="such code reads names as all code does")
+def test_code_with_locals_of_its_own_that_is_run_from_outside_is_not_seen(notebook: Notebook) -> None:
+    notebook.cell("a = [1]")
+    notebook.save()
+    exec("a.append(2)", notebook.ns, {})
+    assert notebook.store.load(notebook.store.save(notebook.ns))["a"] == [1]
+    notebook.cell("a")
+    assert notebook.store.load(notebook.store.save(notebook.ns))["a"] == [1, 2]
+
+
 @promise(25)
 def test_a_full_save_looks_at_everything(notebook: Notebook) -> None:
     notebook.cell("a = [1]; b = [a]")
@@ -184,3 +248,11 @@ def test_what_could_not_be_saved_is_saved_once_it_can(notebook: Notebook) -> Non
     assert notebook.reports[last].unsaved == ()
     assert notebook.store.load(last)["a"] == [[1]]
     notebook.check()
+
+
+@promise(27)
+def test_what_a_variable_reaches_that_cannot_be_saved_is_looked_at(notebook: Notebook) -> None:
+    notebook.cell("y = [1]; z = [y, (i for i in [1])]")
+    notebook.save()
+    notebook.cell("z.insert(0, (i for i in [1])); z[1].append(2)")
+    assert notebook.store.load(notebook.store.save(notebook.ns))["y"] == [1, 2]

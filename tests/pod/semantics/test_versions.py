@@ -242,6 +242,23 @@ def test_a_background_save_is_of_one_instant(fork: bool, notebook: Notebook) -> 
     assert differences(before, portray(notebook.store.load(future))) == []
 
 
+@promise(40)
+@pytest.mark.parametrize("fork", [True, False])
+def test_memory_that_is_mapped_shared_is_the_exception_in_a_fork(fork: bool, notebook: Notebook) -> None:
+    notebook.cell(
+        "import mmap, os, time\nimport numpy as np\n"
+        "z = np.frombuffer(mmap.mmap(-1, 80), 'f8'); parent = os.getpid()\n"
+        "class Slow:\n"
+        "    def __reduce__(self):\n"
+        "        while os.getpid() != parent and not z[0]: time.sleep(0.001)\n"
+        "        return Slow, ()\n"
+        "a = Slow()"
+    )
+    future = notebook.store.save_async(notebook.ns, fork=fork)
+    notebook.cell("z[0] = 7")
+    assert notebook.store.load(future)["z"][0] == (7 if fork else 0)
+
+
 @promise(41)
 @pytest.mark.parametrize("fork", [True, False])
 def test_nothing_is_locked_meanwhile(fork: bool, notebook: Notebook) -> None:
@@ -336,3 +353,41 @@ def test_stores_and_keys_are_private(tmp_path: Path) -> None:
         for path in (top, *top.rglob("*")):
             assert path.stat().st_mode & 0o077 == 0, path
             assert path.stat().st_uid == os.getuid()
+
+
+@promise(47)
+def test_a_folder_that_was_there_becomes_private(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store").chmod(0o755)
+    pod.open(tmp_path / "store").close()
+    assert (tmp_path / "store").stat().st_mode & 0o077 == 0
+
+
+@promise(48)
+def test_code_that_runs_during_a_load_finds_its_globals(notebook: Notebook) -> None:
+    """In full in tests/pod/store/test_load.py."""
+    notebook.cell(
+        "import threading\n"
+        "class Job:\n"
+        "    def __getstate__(self): return 1\n"
+        "    def __setstate__(self, state): self.lock = threading.Lock(); self.others = z\n"
+        "j = Job(); z = [j]"
+    )
+    tid = notebook.store.save(notebook.ns)
+    for loaded in (notebook.store.load(tid), notebook.store.load(tid, ["j", "z"])):
+        assert loaded["j"].others is loaded["z"]
+        assert loaded["z"] == [loaded["j"]]
+
+
+@promise(49)
+def test_what_cannot_be_built_never_fails_a_whole_load(notebook: Notebook) -> None:
+    """In full in tests/pod/store/test_load.py."""
+    notebook.cell("def f(): raise RuntimeError('no')\nclass X:\n    def __reduce__(self): return f, ()")
+    notebook.cell("x = X(); y = [1]")
+    tid = notebook.store.save(notebook.ns)
+    with pytest.warns(pod.UnloadedWarning, match=r"x \(RuntimeError: no\)"):
+        loaded = notebook.store.load(tid)
+    assert sorted(variables(loaded)) == ["X", "f", "y"]
+    assert loaded.unloaded == (pod.Unloaded("x", "RuntimeError", "no"),)
+    with pytest.raises(pod.CannotLoad, match="variable x"):
+        notebook.store.load(tid, ["x"])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 import pod
 from pod.errors import InvalidArgument, NoSuchVersion, StoreClosed
+from pod.log import Log
 from tests.pod.notebook import Notebook
 
 if TYPE_CHECKING:
@@ -47,6 +50,26 @@ def test_a_variable_that_cannot_be_saved_is_reported_and_the_rest_is_saved(store
     assert loaded == {"a": [[1]], "b": [1]}
     assert loaded["a"][0] is loaded["b"]
     assert store.version(report).unsaved == report.unsaved
+
+
+def test_an_error_that_cannot_say_what_it_is_fails_no_save(notebook: Notebook) -> None:
+    notebook.cell(
+        "class Silent(Exception):\n    def __str__(self): raise KeyError(1)\n"
+        "class Bad:\n    def __reduce__(self): raise Silent\n"
+        "bad = [Bad()]; good = [1]"
+    )
+    report = notebook.store.save(notebook.ns)
+    assert report.unsaved == (pod.Unsaved("bad", "list", "Silent: Silent"),)
+    assert notebook.store.load(report)["good"] == [1]
+
+
+def test_a_memory_error_of_the_user_s_code_fails_no_save(notebook: Notebook) -> None:
+    notebook.cell(
+        "class Bad:\n    def __reduce__(self): raise MemoryError('too large')\nbad = [Bad()]; good = [1]"
+    )
+    report = notebook.store.save(notebook.ns)
+    assert report.unsaved == (pod.Unsaved("bad", "list", "MemoryError: too large"),)
+    assert notebook.store.load(report)["good"] == [1]
 
 
 def test_it_is_saved_as_soon_as_it_can_be(notebook: Notebook) -> None:
@@ -92,6 +115,44 @@ def test_a_missing_version_or_variable_is_an_error(store: pod.Store) -> None:
             store.load(wrong)
     with pytest.raises(NoSuchVersion, match="no variable b"):
         store.load(tid, ["b"])
+
+
+def test_what_names_no_version_is_a_clear_error(store: pod.Store) -> None:
+    tid = store.save({"a": 1})
+    wrongs: list[Any] = [None, 1.9, [tid], b"1"]
+    for wrong in wrongs:
+        for use in (store.load, store.checkout, store.version, store.names, lambda it: store.diff(tid, it)):
+            with pytest.raises(InvalidArgument, match=r"is no version, but a .*; give a version's number"):
+                use(wrong)
+    number: Any = np.int64(tid)
+    assert store.load(number) == {"a": 1}
+
+
+def test_what_names_no_variables_is_a_clear_error(store: pod.Store) -> None:
+    tid = store.save({"a": 1})
+    number: Any = 5
+    for wrong in ("a", number):
+        for use in (store.load, store.checkout):
+            with pytest.raises(InvalidArgument, match="give a list of names"):
+                use(tid, wrong)
+        with pytest.raises(InvalidArgument, match="give a list of names"):
+            store.save({"a": 1}, names=wrong)
+
+
+def test_a_message_is_a_str(store: pod.Store) -> None:
+    message: Any = 5
+    for save in (store.save, store.save_async):
+        with pytest.raises(InvalidArgument, match="the message is a int, 5; give a str"):
+            save({"a": 1}, message)
+    assert store.log() == []
+
+
+def test_a_name_of_a_version_is_a_str(store: pod.Store) -> None:
+    store.save({"a": 1})
+    name: Any = 5
+    for give in (store.tag, store.branch):
+        with pytest.raises(InvalidArgument, match="5 cannot be a name"):
+            give(name)
 
 
 def test_the_log_is_newest_first_and_knows_parents_tags_and_branches(store: pod.Store) -> None:
@@ -156,6 +217,39 @@ def test_gc_keeps_what_is_asked_for_and_named(store: pod.Store) -> None:
         store.load(tids[0])
     assert store.verify() == []
     assert store.save({"a": 1}) == tids[4] + 1
+
+
+def test_gc_refuses_what_is_no_choice_of_versions(store: pod.Store) -> None:
+    tids = [store.save({"a": [number]}) for number in range(3)]
+    wrongs: list[Any] = ["12", b"12", 1.5]
+    for wrong in wrongs:
+        with pytest.raises(InvalidArgument, match="give a list of versions to keep"):
+            store.gc(keep=wrong)
+    with pytest.raises(InvalidArgument, match="fewer than no versions"):
+        store.gc(keep=-1)
+    assert [version.tid for version in store.log()] == tids[::-1]
+    store.gc(keep=iter(tids[1:]))
+    assert [version.tid for version in store.log()] == tids[:0:-1]
+
+
+def test_verify_names_every_piece_that_a_version_lacks(store: pod.Store, tmp_path: Path) -> None:
+    names = {f"name {number}": number for number in range(40)}
+    value = {"a": list(range(1000)), "b": np.arange(100_000), "c": [1], **names}
+    tids = [store.save(value), store.save({**value, "c": [2]})]
+    assert store.verify() == []
+    with Log.open(store.path) as log:
+        every = set(log.digests())
+    assert len(every) > 10
+    for number, lost in enumerate(sorted(every)):
+        copy = tmp_path / str(number)
+        shutil.copytree(store.path, copy)
+        with Log.open(copy) as log:
+            log.gc(lambda log=log, lost=lost: ({tid: log.record(tid) for tid in tids}, every - {lost}))  # type: ignore[misc]
+        with pod.open(copy) as damaged:
+            (damage,) = {each.digest: each for each in damaged.verify()}.values()
+        assert (damage.digest, damage.tid in tids) == (lost, True)
+        assert "is missing, which version" in damage.what
+        shutil.rmtree(copy)
 
 
 def test_a_version_travels_as_one_file(store: pod.Store, tmp_path: Path) -> None:
