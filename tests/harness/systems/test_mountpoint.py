@@ -83,7 +83,9 @@ def test_a_cache_on_tmpfs_is_written_down_before_it_is_made(
 
     (folder,) = memory.iterdir()
     record = tmp_path / "run" / "work" / NAME
-    assert [json.loads(line) for line in record.read_text().splitlines()] == [{"folder": str(folder)}]
+    assert [json.loads(line) for line in record.read_text().splitlines()] == [
+        {"work": str(record.parent.resolve()), "folder": str(folder)}
+    ]
     clear_tree(tmp_path / "run")  # as after a kill
     assert list(memory.iterdir()) == []
 
