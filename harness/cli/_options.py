@@ -86,8 +86,7 @@ def choosing(verb: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(verb)
     def command(**given: Any) -> None:
-        chosen = functools.partial(_chosen, **{name: given.pop(name) for name in shared})
-        verb(chosen(), **given)
+        verb(_chosen(**{name: given.pop(name) for name in shared}), **given)
 
     parameters = [*shared.values(), *own]
     command.__annotations__ = {one.name: one.annotation for one in parameters}
