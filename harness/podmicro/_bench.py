@@ -159,13 +159,16 @@ class Bench:
         return sum(path.stat().st_size for path in (self._folder / "store").rglob("*") if path.is_file())
 
     def _fsync_s(self, written_bytes: float) -> float:
-        """Return how long the disk takes to sync as many bytes as were just written (at most 4 MiB), appended."""
+        """Return how long a sync takes of as many bytes as were just written (at most 4 MiB), appended.
+
+        Garbage is collected before each, as before each save: a disk that was left alone for a moment answers later.
+        """
         data = os.urandom(min(int(written_bytes) or 1, _SYNC_BYTES))
         times = []
         with (self._folder / "sync").open("ab", buffering=0) as file:
             for _ in range(_SYNCS):
                 file.write(data)
-                times.append(_timed(lambda: os.fdatasync(file.fileno()), collect=False)[0])
+                times.append(_timed(lambda: os.fdatasync(file.fileno()))[0])
         return statistics.median(times)
 
 
@@ -182,9 +185,8 @@ class _PeakMemory:
         return max(0, (peak_rss_bytes(os.getpid()) or 0) - self._before)
 
 
-def _timed(work: Callable[[], Any], *, collect: bool = True) -> tuple[float, Any]:
-    if collect:
-        gc.collect()
+def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    gc.collect()
     began = time.perf_counter()
     result = work()
     return time.perf_counter() - began, result

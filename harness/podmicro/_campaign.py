@@ -15,15 +15,18 @@ from harness.errors import UsageError
 from harness.home import Home
 from harness.machine import commit_of, machine_facts, machine_id, source_digest
 from harness.podmicro._results import SUITE, case_of, write_cases
+from harness.podmicro._touch import touch_memory
 from harness.podmicro._workloads import WORKLOADS
 from harness.podmicro.trial import Order
-from harness.runs import RunFolder, new_run_id
+from harness.runs import RunFolder, difference, new_run_id
 from harness.systems.pod import SYSTEMS
 
-__all__ = ["Plan", "make_plan", "run_plan"]
+__all__ = ["Plan", "make_plan", "plan_of", "run_plan"]
 
 TIMEOUT_S: Final = 1800.0
 SEED: Final = 42
+_SAME: Final = ("suite", "rounds", "groups", "scale", "versions", "digest", "machine_id")
+_MEMORY_BYTES: Final = 14 << 30  # more than any session uses, files included
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +63,84 @@ def make_plan(only: Sequence[str] | None, systems: Sequence[str] | None, rounds:
     return Plan(tuple(only or WORKLOADS), tuple(systems or SYSTEMS), rounds, scale)
 
 
-def run_plan(plan: Plan, home: Home, say: Callable[[str], None]) -> tuple[RunFolder, list[dict[str, Any]]]:
-    """Run all trials and write the results after each round; a trial that fails is a result with a reason."""
-    run = RunFolder(home.runs / new_run_id())
+def plan_of(run: RunFolder) -> Plan:
+    """Return the plan of a run that was begun.
+
+    Raises
+    ------
+    UsageError
+        It is of another suite.
+    """
+    facts = run.facts()
+    if facts["suite"] != SUITE:
+        raise UsageError(f"run {run.run_id} is of suite {facts['suite']!r}: harness run goes on with it")
+    return Plan(tuple(facts["groups"]), tuple(facts["versions"]), facts["rounds"], facts["scale"])
+
+
+def run_plan(
+    plan: Plan, home: Home, say: Callable[[str], None], run: RunFolder | None = None
+) -> tuple[RunFolder, list[dict[str, Any]]]:
+    """Run all trials and write the results after each round; a trial that fails is a result with a reason.
+
+    Parameters
+    ----------
+    run
+        One that was stopped, to go on with: what it has measured of a session in a round, on all systems, stands.
+
+    Raises
+    ------
+    UsageError
+        The run to go on with measured something else, or another process goes on with it.
+    """
+    run = run or RunFolder(home.runs / new_run_id())
     missing = {name: SYSTEMS[name].how_to_get() for name in plan.systems}
-    for name, how in missing.items():
-        if how:
-            say(f"{name}: not installed; {how}")
     facts = _facts(plan, home, missing)
-    run.begin(facts)
-    outcomes: dict[tuple[str, str], list[dict[str, Any]]] = {pair: [] for pair in plan.pairs}
-    cases: list[dict[str, Any]] = []
-    for number in range(1, plan.rounds + 1):
-        for workload in plan.workloads:
-            systems = [s for w, s in plan.pairs if w == workload and not missing[s]]
-            turn = number % len(systems) if systems else 0
-            for place, system in enumerate([*systems[turn:], *systems[:turn]], 1):
-                say(f"round {number} of {plan.rounds}: {workload} on {system}")
-                outcome = _trial(plan, run, workload, system, verify=number == 1)
-                outcomes[workload, system].append(
-                    {**outcome, "round": number, "order": place, "run_id": run.run_id}
-                )
-                say(f"    {_line(outcome)}")
-        cases = [case_of(facts, pair, outcomes[pair], missing[pair[1]]) for pair in plan.pairs]
-        write_cases(run, cases)
-    shutil.rmtree(run.work, ignore_errors=True)
+    other = difference(run.facts(), facts, _SAME) if run.exists else None
+    if other:
+        raise UsageError(f"run {run.run_id} was measured with another {other}: begin a new one")
+    with run.held():
+        for name, how in missing.items():
+            if how:
+                say(f"{name}: not installed; {how}")
+        run.begin(facts)
+        say("using the memory once, so that nobody is measured with its first use (up to a minute)")
+        touch_memory(int(_MEMORY_BYTES * plan.scale))
+        outcomes: dict[tuple[str, str], list[dict[str, Any]]] = {pair: [] for pair in plan.pairs}
+        cases: list[dict[str, Any]] = []
+        for number in range(1, plan.rounds + 1):
+            for workload in plan.workloads:
+                for system, outcome in _unit(plan, run, workload, number, missing, say).items():
+                    outcomes[workload, system].append(outcome)
+            cases = [case_of(facts, pair, outcomes[pair], missing[pair[1]]) for pair in plan.pairs]
+            write_cases(run, cases)
+        shutil.rmtree(run.work, ignore_errors=True)
     return run, cases
+
+
+def _unit(
+    plan: Plan,
+    run: RunFolder,
+    workload: str,
+    number: int,
+    missing: Mapping[str, str | None],
+    say: Callable[[str], None],
+) -> dict[str, dict[str, Any]]:
+    """Run a session on each system in turn, or return what that gave before the run was stopped."""
+    if run.has_unit(workload, number):
+        unit = json.loads(run.unit_path(workload, number).read_text())
+        return {outcome["system"]: outcome for outcome in unit["outcomes"]}
+    systems = [s for w, s in plan.pairs if w == workload and not missing[s]]
+    turn = number % len(systems) if systems else 0
+    outcomes = {}
+    for place, system in enumerate([*systems[turn:], *systems[:turn]], 1):
+        say(f"round {number} of {plan.rounds}: {workload} on {system}")
+        outcome = _trial(plan, run, workload, system, verify=number == 1)
+        outcomes[system] = {
+            **outcome, "system": system, "round": number, "order": place, "run_id": run.run_id
+        }  # fmt: skip
+        say(f"    {_line(outcome)}")
+    run.write_unit(workload, number, {"group": workload, "round": number, "outcomes": [*outcomes.values()]})
+    return outcomes
 
 
 def _facts(plan: Plan, home: Home, missing: Mapping[str, str | None]) -> dict[str, Any]:

@@ -14,8 +14,11 @@ from harness.home import Home
 from harness.podmicro import as_flat, make_plan, publish_cases, render, rows_of, run_plan
 from harness.podmicro._bench import Bench
 from harness.podmicro._bounds import BOUNDS
+from harness.podmicro._campaign import plan_of
 from harness.podmicro._results import case_of, held_bounds, write_cases
+from harness.podmicro._touch import touch_memory
 from harness.podmicro._workloads import WORKLOADS
+from harness.podmicro.cli import pod_micro
 from harness.runs import RunFolder
 from harness.systems.pod import SYSTEMS, VersionSystem
 
@@ -184,6 +187,16 @@ def test_a_store_that_lies_is_found_out(tmp_path: Path, monkeypatch: pytest.Monk
     assert bench.finish()["wrong"] == 2
 
 
+def test_memory_is_used_once_as_far_as_it_is_free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert touch_memory(1 << 20) == 1 << 20
+    little = tmp_path / "meminfo"
+    little.write_text("MemTotal: 900 kB\nMemAvailable:     500 kB\n")
+    monkeypatch.setattr("harness.podmicro._touch._MEMINFO", little)
+    assert touch_memory(1 << 20) == 300 << 10
+    monkeypatch.setattr("harness.podmicro._touch._MEMINFO", tmp_path / "none")
+    assert touch_memory(1 << 20) == 0
+
+
 def test_a_run_interleaves_and_writes_results(tmp_path: Path) -> None:
     said: list[str] = []
     plan = make_plan(["names"], ["pickle", "pod-python"], 2, 0.01)
@@ -198,3 +211,41 @@ def test_a_run_interleaves_and_writes_results(tmp_path: Path) -> None:
     assert all(case["verdict"]["ok"] for case in cases)
     assert {path.stem for path in run.folder.glob("names_*.json")} == {case["id"] for case in cases}
     assert not run.work.exists()
+
+
+def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
+    class Stopped(Exception):
+        pass
+
+    def say(text: str) -> None:
+        said.append(text)
+        if text.startswith("round 2") and len(said) < 8:
+            raise Stopped
+
+    said: list[str] = []
+    plan = make_plan(["names"], ["pickle", "pod-python"], 2, 0.01)
+    with pytest.raises(Stopped):
+        run_plan(plan, Home(tmp_path), say)
+    (folder,) = Home(tmp_path).runs.iterdir()
+    run = RunFolder(folder)
+    assert plan_of(run) == plan
+    first = [path.read_bytes() for path in sorted((folder / "units").iterdir())]
+    said = [""] * 8
+    _, cases = run_plan(plan_of(run), Home(tmp_path), say, run)
+    assert [line for line in said if line.startswith("round 1")] == []
+    assert [len(case["trials"]) for case in cases] == [2, 2]
+    assert [path.read_bytes() for path in sorted((folder / "units").iterdir())][:1] == first
+    with pytest.raises(UsageError, match="another rounds"):
+        run_plan(make_plan(["names"], ["pickle", "pod-python"], 3, 0.01), Home(tmp_path), say, run)
+
+
+@pytest.mark.parametrize(("columns", "width"), [("", 220), ("wide", 220), ("120", 120)])
+def test_the_table_is_as_wide_as_columns_says(
+    columns: str, width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths: list[int] = []
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr("harness.podmicro.cli.run_plan", lambda *_: (RunFolder(tmp_path), []))
+    monkeypatch.setattr("harness.podmicro.cli.print_table", lambda _, console: widths.append(console.width))
+    pod_micro()
+    assert widths == [width]

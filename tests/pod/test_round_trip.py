@@ -214,6 +214,30 @@ _EQUAL = {
         "(list(x), type(x) is T, x._length_)",
         "import ctypes\nT = ctypes.c_int * 3; x = T(1, 2, 3)",
     ),
+    "structure": (
+        "(p.x, list(p.y), p.z, bytes(p), p.sum(), P.one.x, [*dict(P._fields_)], ctypes.sizeof(P))",
+        "import ctypes\nclass P(ctypes.Structure):\n _pack_ = 1\n _fields_ = [('x', ctypes.c_char), ('y', ctypes.c_int * 2)]\n"
+        " def sum(s): return sum(s.y)\np = P(b'a', (2, 3)); p.z = [1]; P.one = P(b'b')",
+    ),
+    "structure in a structure": (
+        "(p.i, q.i, q.b, bytes(q), type(q).__mro__[1] is P, type(p.u) is U, made)",
+        "import ctypes\nclass U(ctypes.Union): _fields_ = [('i', ctypes.c_int), ('f', ctypes.c_float)]\n"
+        "class P(ctypes.Structure):\n _anonymous_ = ['u']; _fields_ = [('u', U)]\n def __init_subclass__(cls): made.append(1)\nmade = []\n"
+        "class Q(P): _fields_ = [('b', ctypes.c_int, 3)]\np = P(); p.i = 7; q = Q(); q.i = 8; q.b = 2",
+    ),
+    "structure with pointers to its like": (
+        "(A is ctypes.POINTER(N), A._type_ is N, type(N().next) is A, ctypes.sizeof(N))",
+        "import ctypes\nclass N(ctypes.Structure): pass\nA = ctypes.POINTER(N); N._fields_ = [('v', ctypes.c_int), ('next', A)]",
+    ),
+    "structure of the other byte order": (
+        "(p.x, list(p.y), bytes(p))",
+        "import ctypes\nclass P(ctypes.BigEndianStructure): _fields_ = [('x', ctypes.c_short), ('y', ctypes.c_int * 2)]\np = P(1, (2, 3))",
+    ),
+    "types of ctypes": (
+        "(i.value, type(i) is I, w[1].value, callback._argtypes_[0] is I, k)",
+        "import ctypes\nclass I(ctypes.c_int): pass\ni = I(3); callback = ctypes.CFUNCTYPE(ctypes.c_int, I); k = type(ctypes.Structure)\n"
+        "class V(ctypes.Array): _type_ = I; _length_ = 2\nw = V(I(1), I(2))",
+    ),
     "iterator of a dict's values": ("next(i) is d['a']", "d = {'a': [1]}; i = iter(d.values())"),
     "iterator of a dict's items": ("next(i)[1] is d['a']", "d = {'a': [1]}; i = iter(d.items())"),
     "iterator of a set": ("next(i) in s", "class K: pass\ns = {K()}; i = iter(s)"),
@@ -242,6 +266,26 @@ def test_what_is_loaded_answers_as_what_was_saved(kind: str, tmp_path: Path) -> 
         assert tid.unsaved == ()
         expected = repr(eval(expression, dict(notebook.ns)))
         assert repr(eval(expression, dict(notebook.store.load(tid)))) == expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = P(1, ctypes.pointer(y))",
+        "x = ctypes.pointer(y)",
+        "x = ctypes.CFUNCTYPE(None)(print)",
+    ],
+)
+def test_a_pointer_is_named(source: str, tmp_path: Path) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell(
+            "import ctypes\nclass P(ctypes.Structure): _fields_ = [('v', ctypes.c_int), ('p', ctypes.POINTER(ctypes.c_int))]\n"
+            "y = ctypes.c_int(1)",
+            source,
+        )
+        report = notebook.store.save(notebook.ns)
+        assert [(each.name, "pointers cannot be" in each.reason) for each in report.unsaved] == [("x", True)]
+        assert notebook.store.load(report)["y"].value == 1
 
 
 @pytest.mark.timeout(60)

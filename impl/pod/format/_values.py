@@ -71,18 +71,19 @@ def decode(data: bytes | bytearray | memoryview) -> Plain:
 def _encode(out: bytearray, value: Plain, depth: int) -> None:
     if depth > _DEEPEST:
         raise InvalidArgument(f"values more than {_DEEPEST} deep cannot be encoded")
-    if isinstance(value, str):
-        text = value.encode("utf-8", "surrogatepass")
-        _head(out, _TEXT, len(text))
-        out += text
+    if value is None:
+        out.append(_NULL)
     elif isinstance(value, bool):
         out.append(_TRUE if value else _FALSE)
     elif isinstance(value, int):
         _encode_int(out, value)
-    elif isinstance(value, bytes | bytearray | memoryview):
-        data = memoryview(value).cast("B")
-        _head(out, _BYTES, len(data))
-        out += data
+    elif isinstance(value, bytes):
+        _head(out, _BYTES, len(value))
+        out += value
+    elif isinstance(value, str):
+        text = value.encode("utf-8", "surrogatepass")
+        _head(out, _TEXT, len(text))
+        out += text
     elif isinstance(value, list | tuple):
         _head(out, _ARRAY, len(value))
         for item in value:
@@ -97,8 +98,10 @@ def _encode(out: bytearray, value: Plain, depth: int) -> None:
         for encoded_key, item in sorted(items, key=_first):
             out += encoded_key
             _encode(out, item, depth + 1)
-    elif value is None:
-        out.append(_NULL)
+    elif isinstance(value, bytearray | memoryview):
+        data = memoryview(value).cast("B")
+        _head(out, _BYTES, len(data))
+        out += data
     elif isinstance(value, float):
         out.append(_FLOAT)
         out += _double.pack(value)

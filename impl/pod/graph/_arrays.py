@@ -11,6 +11,7 @@ from __future__ import annotations
 import array as array_module
 import copyreg
 import sys
+import weakref
 from typing import Any, Final, NamedTuple
 
 from pod.graph._names import module_of
@@ -28,6 +29,22 @@ class Owned:
 
     def __init__(self, array: Any) -> None:
         self.array = array
+
+
+class Cells:
+    """The objects of an array in the order of its memory; written as a list of them.
+
+    It keeps no reference to the array, nor to what lies in it: what the graph explains is counted against those.
+    """
+
+    __slots__ = ("_array",)
+
+    def __init__(self, array: Any) -> None:
+        self._array = weakref.ref(array)
+
+    def flat(self) -> Any:
+        """Return them as an array of one dimension, which shows the array's own memory."""
+        return _laid_out(self._array()).reshape(-1)
 
 
 class _Base(NamedTuple):
@@ -150,15 +167,14 @@ def reduce_owned(array: Any) -> Reduced | None:
     if dtype.hasobject:
         if dtype.kind != "O":
             return None
-        laid = _laid_out(array)
-        items = (array if laid is None else laid).ravel().tolist() if array.ndim else [array.item()]
+        copied = array.ravel().tolist() if _laid_out(array) is None else []
         return Reduced(
             BY_CALL,
             make_objects,
             (array.shape, order),
-            (items, array.flags.writeable),
+            (copied or Cells(array), array.flags.writeable),
             setter=fill_objects,
-            holds=items,
+            holds=copied,
         )
     arguments = (_dtype(dtype), array.shape, order)
     fill = array.nbytes > 0

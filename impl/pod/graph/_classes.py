@@ -10,14 +10,13 @@ from __future__ import annotations
 import abc
 import builtins
 import enum
-import operator
-import sys
 import types
 from contextlib import contextmanager
 from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from pod.graph._atoms import is_atom
+from pod.graph._foreign import DECLARED, FIELDS, is_foreign, is_made, reduce_foreign
 from pod.graph._names import module_of
 from pod.graph._types import APART, BY_CALL, Reduced
 
@@ -63,7 +62,7 @@ class Behaviour:
     def __init__(self, cls: type, attributes: dict[str, object]) -> None:
         self.cls = cls
         self.attributes = {
-            name: value if _is_behaviour(value) else None
+            name: value if _is_behaviour(value) or (name == FIELDS and is_foreign(cls)) else None
             for name, value in attributes.items()
             if name not in _SET_LAST
         }
@@ -71,8 +70,9 @@ class Behaviour:
 
 def reduce_class(cls: type) -> Reduced:
     """Take a class apart that no import finds."""
-    if _is_array_type(cls):
-        return Reduced(BY_CALL, operator.mul, (cls._type_, cls._length_))  # type: ignore[attr-defined]
+    foreign = reduce_foreign(cls)
+    if foreign is not None:
+        return foreign
     given: dict[str, object] = {"__qualname__": cls.__qualname__, "__doc__": cls.__dict__.get("__doc__")}
     if "__module__" in cls.__dict__:
         given["__module__"] = cls.__dict__["__module__"]
@@ -86,6 +86,9 @@ def reduce_class(cls: type) -> Reduced:
     if "__orig_bases__" in cls.__dict__:  # typing wants to see it when the class is made
         given["__orig_bases__"] = cls.__dict__["__orig_bases__"]
     attributes = {name: value for name, value in cls.__dict__.items() if name not in left_out}
+    if is_foreign(cls):
+        given |= {name: attributes.pop(name) for name in DECLARED if name in attributes}
+        attributes = {name: value for name, value in attributes.items() if not is_made(name, value)}
     if attributes.get("__annotations__") == {}:  # made by whoever asked for them
         del attributes["__annotations__"]
     for name in _SET_LAST:  # set first when the class is made again
@@ -95,17 +98,11 @@ def reduce_class(cls: type) -> Reduced:
     registry = [found for found in (reference() for reference in registered) if found is not None]
     registry.sort(key=lambda found: (module_of(found), found.__qualname__))
     arguments = (type(cls), cls.__name__, cls.__bases__, given)
-    state = (Behaviour(cls, attributes), attributes, registry)
+    behaviour = Behaviour(cls, attributes)
+    if is_foreign(cls):
+        attributes.pop(FIELDS, None)  # they can be set once
+    state = (behaviour, attributes, registry)
     return Reduced(BY_CALL, make_class, arguments, state, setter=fill_class, flags=APART)
-
-
-def _is_array_type(cls: type) -> bool:
-    """Say whether a class is what ctypes makes of a type and a length."""
-    ctypes = sys.modules.get("ctypes")
-    if ctypes is None or cls.__bases__ != (ctypes.Array,):
-        return False
-    of: Any = cls
-    return cls.__name__ == f"{of._type_.__name__}_Array_{of._length_}" and of._type_ * of._length_ is cls
 
 
 def _reduce_enum(cls: type[enum.Enum], given: dict[str, object]) -> Reduced:
@@ -201,11 +198,11 @@ def _without_hooks(bases: tuple[Any, ...]) -> Iterator[None]:
         }
         try:
             for base, hook in hooks.items():
-                type.__setattr__(base, _HOOK, quieted(hook))
+                _set(base, _HOOK, quieted(hook))
             yield
         finally:
             for base, hook in hooks.items():
-                type.__setattr__(base, _HOOK, hook)
+                _set(base, _HOOK, hook)
 
 
 def _call(make: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -267,14 +264,21 @@ def make_members(
 def give_behaviour(cls: type, attributes: dict[str, object]) -> None:
     """Give a class its methods, and its other attributes their places."""
     for name, value in attributes.items():
-        type.__setattr__(cls, name, value)
+        _set(cls, name, value)
+
+
+def _set(cls: type, name: str, value: object) -> None:
+    """Set an attribute of a class; no code of its metaclass runs but that of a compiled one."""
+    metaclass: type = type(cls)
+    found = (vars(base).get("__setattr__") for base in metaclass.__mro__)
+    next(setter for setter in found if isinstance(setter, types.WrapperDescriptorType))(cls, name, value)
 
 
 def fill_class(cls: Any, state: tuple[Any, ...]) -> None:
     """Give a class its attributes, as its body did, and the classes registered with it."""
     *_, attributes, registry = state  # a store may be older than `Behaviour`
     for name, value in attributes.items():
-        type.__setattr__(cls, name, value)
+        _set(cls, name, value)
     for found in registry:
         cls.register(found)
 

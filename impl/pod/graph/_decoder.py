@@ -6,27 +6,18 @@ loader can read any number of pods that refer to each other without recursion.
 
 from __future__ import annotations
 
-import struct
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from pod.graph import _ops as op
+from pod.graph._reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from typing_extensions import Buffer
 
     from pod.graph._types import Source
-
-_FLOAT: Final = struct.Struct("<d")
-_COMPLEX: Final = struct.Struct("<dd")
-_INT_BYTES: Final = {op.INT1: 1, op.INT2: 2, op.INT4: 4, op.INT8: 8}
-_SINGLETONS: Final = {
-    op.NONE: None,
-    op.TRUE: True,
-    op.FALSE: False,
-    op.ELLIPSIS: ...,
-    op.NOT_IMPLEMENTED: NotImplemented,
-}
 
 # What a frame does with the next value.
 _COLLECT: Final = 0
@@ -77,23 +68,14 @@ class Decoder:
 
     def __init__(
         self,
-        streams: Sequence[bytes],
+        streams: Iterable[Buffer],
         blobs: Sequence[tuple[int, Sequence[bytes]]],
         references: Sequence[int],
         source: Source,
         namespace: object,
     ) -> None:
-        self._chunks = iter(streams)
-        self._blobs = iter(blobs)
-        self._references = references
-        self._source = source
-        self._namespace = namespace
-        self._data = b""
-        self._at = 0
-        self._objects: list[Any] = []
-        self._bases: list[int] = []
-        self._slots: list[str] = []
-        self._globals: list[object] = []
+        self._reader = Reader(streams, blobs, references, source, namespace)
+        self._objects = self._reader.objects
         self._frames: list[_Frame] = []
         self._late: list[tuple[Any, ...]] = []  # (container, key[, value]) that were put off
         self.root: Any = _NOTHING
@@ -114,141 +96,23 @@ class Decoder:
 
     def run(self, found: Callable[[int], object], missing: object) -> int:
         """Read on; return 0 at the end, or the oid of an object that `found` did not know (it returned `missing`)."""
-        while True:
-            if self._at >= len(self._data) and not self._next_chunk():
-                if not self.done:
-                    raise ValueError("a pod's stream ends too early")
-                self._settle()
-                return 0
-            start = self._at
-            opcode = self._data[start]
-            self._at = start + 1
+        reader = self._reader
+        while (opcode := reader.opcode()) is not None:
             if opcode == op.XREF:
-                oid = self._references[self._varint()]
+                oid = reader.oid()
                 value = found(oid)
                 if value is missing:
-                    self._at = start
+                    reader.back()
                     return oid
                 self._deliver(value)
+            elif opcode in _STEPS:
+                _STEPS[opcode](self, opcode)
             else:
-                self._step(opcode)
-
-    def _next_chunk(self) -> bool:
-        data = next(self._chunks, None)
-        if data is None:
-            return False
-        self._data = data
-        self._at = 0
-        self._bases.append(len(self._objects))
-        self._slots = []
-        self._globals = []
-        return True
-
-    def _varint(self) -> int:
-        value = shift = 0
-        while True:
-            byte = self._data[self._at]
-            self._at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
-
-    def _take(self, length: int) -> bytes:
-        data = self._data[self._at : self._at + length]
-        self._at += length
-        return data
-
-    def _step(self, opcode: int) -> None:
-        if opcode >= op.SMALL:
-            self._deliver(opcode - op.SMALL + op.SMALL_LEAST)
-        elif opcode in _SINGLETONS:
-            self._deliver(_SINGLETONS[opcode])
-        else:
-            _STEPS[opcode](self, opcode)
-
-    # Atoms
-
-    def _int(self, opcode: int) -> None:
-        size = _INT_BYTES[opcode] if opcode != op.LONG else self._varint()
-        self._deliver(int.from_bytes(self._take(size), "little", signed=True))
-
-    def _float(self, _opcode: int) -> None:
-        self._deliver(_FLOAT.unpack(self._take(8))[0])
-
-    def _complex(self, _opcode: int) -> None:
-        self._deliver(complex(*_COMPLEX.unpack(self._take(16))))
-
-    def _str(self, _opcode: int) -> None:
-        length = self._varint()
-        value = self._take(length).decode("utf-8", "surrogatepass")
-        if length > op.SLOT_MOST:
-            self._objects.append(value)
-        elif length >= op.SLOT_LEAST:
-            self._slots.append(value)
-        self._deliver(value)
-
-    def _sref(self, _opcode: int) -> None:
-        self._deliver(self._slots[self._varint()])
-
-    def _bytes(self, _opcode: int) -> None:
-        value = self._take(self._varint())
-        if len(value) >= op.BYTES_LEAST:
-            self._objects.append(value)
-        self._deliver(value)
-
-    def _bytearray(self, _opcode: int) -> None:
-        self._new(bytearray(self._take(self._varint())))
-
-    def _buffer(self, _opcode: int) -> None:
-        writable = self._take(1)[0]
-        data = self._take(self._varint())
-        self._deliver(bytearray(data) if writable else data)
-
-    def _blob(self, _opcode: int) -> None:
-        kind = self._take(1)[0]
-        length = self._varint()
-        size, digests = next(self._blobs)
-        data = self._source.blob(digests, size)
-        if length != size:
-            raise ValueError("a blob has another length than its pod says")
-        value: Any
-        if kind == op.BLOB_STR:
-            value = str(data, "utf-8", "surrogatepass")
-        elif kind in {op.BLOB_BYTEARRAY, op.BLOB_WRITABLE}:
-            value = data.obj if isinstance(data.obj, bytearray) and len(data.obj) == size else bytearray(data)
-        else:
-            value = bytes(data)
-        if kind in {op.BLOB_READ_ONLY, op.BLOB_WRITABLE}:
-            self._deliver(value)
-        else:
-            self._new(value)
-
-    def _ref(self, opcode: int) -> None:
-        back = self._varint() if opcode == op.REFB else 0
-        self._deliver(self._objects[self._bases[len(self._bases) - 1 - back] + self._varint()])
-
-    def _global(self, _opcode: int) -> None:
-        module = self._take(self._varint()).decode("utf-8", "surrogatepass")
-        qualname = self._take(self._varint()).decode("utf-8", "surrogatepass")
-        value = self._source.by_name(module, qualname)
-        self._globals.append(value)
-        self._deliver(value)
-
-    def _gref(self, _opcode: int) -> None:
-        self._deliver(self._globals[self._varint()])
-
-    def _the_namespace(self, _opcode: int) -> None:
-        self._deliver(self._namespace)
-
-    def _empty_tuple(self, _opcode: int) -> None:
-        self._deliver(())
-
-    def _new(self, value: object) -> None:
-        self._objects.append(value)
-        self._deliver(value)
-
-    # Frames
+                self._deliver(reader.value(opcode))
+        if not self.done:
+            raise ValueError("a pod's stream ends too early")
+        self._settle()
+        return 0
 
     def _open_list(self, _opcode: int) -> None:
         self._open(op.LIST, _LIST, [])
@@ -291,22 +155,16 @@ class Decoder:
             frame.values = []
 
     def _fill(self, opcode: int) -> None:
-        target = self._source.memory(self._frames[-1].obj)
-        length = self._varint()
-        if target.nbytes != length:
-            raise ValueError("an object has another size than its pod says")
-        if opcode == op.FILL_INLINE:
-            target[:] = self._take(length)
-        else:
-            _size, digests = next(self._blobs)
-            self._source.blob_into(digests, target)
+        self._reader.fill(opcode, self._frames[-1].obj)
 
     def _end(self, _opcode: int) -> None:
         frame = self._frames[-1]
         kind = frame.kind
         if kind in {op.TUPLE, op.FROZENSET}:
             self._frames.pop()
-            self._new(tuple(frame.values) if kind == op.TUPLE else frozenset(frame.values))
+            made = tuple(frame.values) if kind == op.TUPLE else frozenset(frame.values)
+            self._objects.append(made)
+            self._deliver(made)
         elif kind in _CALLED and frame.do != _PARTS:
             if frame.do == _APPEND:
                 _extend(frame.obj, frame.values)
@@ -429,21 +287,6 @@ _PART_DOES: Final = {
 }
 _STEPS: Final[dict[int, Callable[[Decoder, int], None]]] = {
     op.END: Decoder._end,
-    op.LONG: Decoder._int,
-    op.FLOAT: Decoder._float,
-    op.COMPLEX: Decoder._complex,
-    op.STR: Decoder._str,
-    op.SREF: Decoder._sref,
-    op.BYTES: Decoder._bytes,
-    op.BYTEARRAY: Decoder._bytearray,
-    op.BLOB: Decoder._blob,
-    op.BUFFER: Decoder._buffer,
-    op.REF: Decoder._ref,
-    op.REFB: Decoder._ref,
-    op.GLOBAL: Decoder._global,
-    op.GREF: Decoder._gref,
-    op.NAMESPACE: Decoder._the_namespace,
-    op.EMPTY_TUPLE: Decoder._empty_tuple,
     op.LIST: Decoder._open_list,
     op.DICT: Decoder._open_dict,
     op.SET: Decoder._open_set,
@@ -463,5 +306,4 @@ _STEPS: Final[dict[int, Callable[[Decoder, int], None]]] = {
     op.SETTER: Decoder._part,
     op.FILL: Decoder._fill,
     op.FILL_INLINE: Decoder._fill,
-    **dict.fromkeys(_INT_BYTES, Decoder._int),
 }

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from pod.graph import _ops as op
+from pod.graph._arrays import Cells
 from pod.graph._atoms import ATOMS, is_atom, varint
 from pod.graph._exposure import PRIVATE_DICT
 from pod.graph._ledger import Ledger
@@ -27,11 +28,12 @@ from pod.graph._types import (
 from pod.graph._writer import Frame, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator
 
     from pod.graph._exposure import Entry
 
 _CALLS: Final = {BY_CALL: op.REDUCE, BY_NEW: op.NEW}
+_FRAME_REFERENCES: Final = 3  # the frame's own, its steps', and getrefcount's argument
 
 
 class Encoder(Ledger):
@@ -84,7 +86,7 @@ class Encoder(Ledger):
                 frame = self._frames[-1]
                 child = next(frame.steps, self)
                 if child is self:
-                    self._calls -= self._frames.pop().reduced is not None
+                    self._calls -= self._frames.pop().taken_apart
                 else:
                     self._push(child)
             entry = self._table.get(id(root))
@@ -103,7 +105,7 @@ class Encoder(Ledger):
     def _open(self, oid: int = 0) -> Writer:
         pod = Pod(oid or self._new_oid(), self._serial)
         pod.entries = []
-        writer = Writer(pod, self._host.put, self._host.put_blob)
+        writer = Writer(pod, self._host.put_chunks, self._host.put_blob)
         self._writers.append(writer)
         return writer
 
@@ -175,9 +177,11 @@ class Encoder(Ledger):
             self._count(entry, edge, writer.pod)
             self._refer(entry)
             return
-        frame = Frame(edge)
+        frame = Frame(obj, edge)
         apart = False
-        if cls is list or cls is dict or cls is set or cls is tuple or cls is frozenset:
+        if cls is Cells:
+            steps = self._cells(frame, obj)  # type: ignore[arg-type]
+        elif cls is list or cls is dict or cls is set or cls is tuple or cls is frozenset:
             steps = self._native(frame, obj)
             apart = len(obj) >= self._apart_least and self._host.apart(obj)  # type: ignore[arg-type]
         elif cls is bytearray:
@@ -196,24 +200,44 @@ class Encoder(Ledger):
                     return
                 steps = self._call(frame, obj, reduced)
                 apart = bool(reduced.flags & APART)
-                frame.reduced = obj
-        frame.steps = self._apart(obj, steps) if apart and self._frames else steps
+                frame.taken_apart = frame.hands_out = True
+        frame.steps = self._apart(frame, steps) if apart and self._frames else steps
         self._frames.append(frame)
-        if frame.reduced is not None:
+        if frame.taken_apart:
             self._calls += 1
             if self._calls >= self._calls_limit:
-                self._check_end(obj)
+                self._check_end()
 
-    def _check_end(self, last: object) -> None:
-        """Stop if the reduced objects that are open will never end: the last of them is among them again and again."""
+    def _check_end(self) -> None:
+        """Stop if the objects that are open and were taken apart will never end.
+
+        That is where the last of them is among them again and again, or one after the other made the next, which nobody else
+        holds. What there was before has a holder beside what handed it out.
+        """
+        last = self._frames[-1].obj
+        repeated = made = 0
+        new = lent = False
+        for frame in self._frames:
+            new = new and self._holders(frame) - lent == 1
+            lent = not frame.taken_apart  # its steps hold a copy of what is in it
+            if frame.taken_apart:
+                repeated += frame.obj is last
+                made += new
+                new = frame.hands_out
         self._calls_limit *= 2
-        if sum(frame.reduced is last for frame in self._frames) > op.REPEATS_MOST:
+        if max(repeated, made) > op.REPEATS_MOST:
             raise RecursionError("what it is reduced to leads back to it without end")
 
-    def _apart(self, obj: object, steps: Generator[object, None, None]) -> Generator[object, None, None]:
-        pod = self._open(self._label(obj)).pod
+    def _holders(self, frame: Frame) -> int:
+        """Return how many references there are to a frame's object but its own and the encoder's."""
+        entered = id(frame.obj) in self._table
+        ours = _FRAME_REFERENCES + entered + (entered and frame.taken_apart)  # that is opaque, too
+        return sys.getrefcount(frame.obj) - ours
+
+    def _apart(self, frame: Frame, steps: Generator[object, None, None]) -> Generator[object, None, None]:
+        pod = self._open(self._label(frame.obj)).pod
         yield from steps
-        entry = self._table[id(obj)]
+        entry = self._table[id(frame.obj)]
         self._root(entry, pod)
         self._close()
         self._refer(entry)
@@ -239,27 +263,29 @@ class Encoder(Ledger):
 
     # Values that need a frame: generators that yield the values inside
 
-    def _items(self, frame: Frame, items: list[Any] | tuple[Any, ...]) -> Generator[object, None, None]:
+    def _items(self, frame: Frame, items: list[Any]) -> Generator[object, None, None]:
         frame.count = len(items)
         frame.done = 0
-        for item in items:
+        while frame.done < frame.count:
             frame.done += 1
             self._begin_item(frame)
-            yield item
+            yield items[frame.done - 1]
             self._writers[-1].boundary(frame, self._frames)
 
     def _pairs(
-        self, frame: Frame, pairs: Iterable[tuple[Any, Any]], count: int, edge: int = 1
+        self, frame: Frame, pairs: list[tuple[Any, Any]], edge: int = 1
     ) -> Generator[object, None, None]:
-        frame.count = count
+        frame.count = len(pairs)
         frame.done = 0
-        for key, value in pairs:
+        for pair in pairs:
+            if len(pair) != 2:
+                raise TypeError("the dict items of a reduced object must be pairs")
             frame.done += 1
             self._begin_item(frame)
             self._edge = edge
-            yield key
+            yield pair[0]
             self._edge = edge
-            yield value
+            yield pair[1]
             self._writers[-1].boundary(frame, self._frames)
 
     def _begin_item(self, frame: Frame) -> None:
@@ -279,14 +305,14 @@ class Encoder(Ledger):
         elif cls is dict:
             self._emit(op.DICT)
             self._register(obj).edges += frame.edge
-            yield from self._pairs(frame, list(obj.items()), len(obj))
+            yield from self._pairs(frame, list(obj.items()))
         elif cls is set:
             self._emit(op.SET)
             self._register(obj).edges += frame.edge
             yield from self._items(frame, self._host.order(obj))
         else:
             self._emit(op.TUPLE if cls is tuple else op.FROZENSET)
-            yield from self._items(frame, obj if cls is tuple else self._host.order(obj))
+            yield from self._items(frame, list(obj) if cls is tuple else self._host.order(obj))
             entry = self._known(obj)
             if entry is not None:
                 self._same(frame, entry)
@@ -294,6 +320,12 @@ class Encoder(Ledger):
             entry = self._register(obj)
             entry.edges += frame.edge
             entry.immutable = all(self._immutable(item) for item in obj)
+        self._emit(op.END)
+
+    def _cells(self, frame: Frame, cells: Cells) -> Generator[object, None, None]:
+        self._emit(op.LIST)
+        self._register(cells).edges += frame.edge
+        yield from self._items(frame, cells.flat().tolist())
         self._emit(op.END)
 
     def _immutable(self, obj: object) -> bool:
@@ -333,7 +365,7 @@ class Encoder(Ledger):
             return
         if opcode == op.ATTRS:
             self._emit(op.ATTRS)
-        yield from self._pairs(frame, list(attributes.items()), len(attributes), edge)
+        yield from self._pairs(frame, list(attributes.items()), edge)
         if opcode == op.ATTRS:
             self._emit(op.END)
 
@@ -358,10 +390,12 @@ class Encoder(Ledger):
             self._emit(op.END)
         if reduced.pairs is not None:
             self._emit(op.PAIRS)
-            yield from self._pairs(frame, reduced.pairs, len(reduced.pairs))
+            yield from self._pairs(frame, reduced.pairs)
             self._emit(op.END)
         if reduced.flags & OWN_DICT:
+            frame.hands_out = False
             yield from self._own_dict(frame, obj.__dict__, op.ATTRS, 0)
+            frame.hands_out = True
         if reduced.setter is not None:
             self._emit(op.SETTER)
             yield reduced.setter

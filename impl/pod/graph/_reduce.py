@@ -55,6 +55,9 @@ _BASES_WITH_CONTENT: Final = (
     type,
 )
 _HEAP: Final = 1 << 9
+_METADATA: Final = "_metadata"
+"""What pandas puts into the state of a frame although it is its class's: a list that other frames hold as well."""
+_OWN_REFERENCES: Final = 2  # to a `__dict__`: the object's, and getrefcount's argument
 
 
 class Reducer:
@@ -146,11 +149,14 @@ class Reducer:
             kind, call, arguments = BY_NEW, arguments[0], arguments[1:]
         elif call is copyreg.__newobj_ex__:  # type: ignore[attr-defined]
             kind, call, arguments = BY_NEW_EX, arguments[0], tuple(arguments[1:])
+        if type(state) is dict and state.get(_METADATA, state) is getattr(cls, _METADATA, None):
+            state = {name: value for name, value in state.items() if name != _METADATA}
         flags = IMMUTABLE if _is_immutable(cls) else 0
         if setter is None and not _sets_state(obj):
             with_slots = type(state) is tuple and len(state) == 2
             attributes = state[0] if with_slots else state
-            if type(attributes) is dict and attributes is getattr(obj, "__dict__", None):
+            is_own = type(attributes) is dict and attributes is getattr(obj, "__dict__", None)
+            if is_own or (attributes is None and kind != BY_CALL and _shares_empty_dict(obj)):
                 flags |= OWN_DICT
                 state = (None, state[1]) if with_slots else None  # so that only the object holds it
             elif type(state) is dict and not state:
@@ -172,6 +178,18 @@ def _sets_state(obj: Any) -> bool:
     if isinstance(obj, BaseException) and type(obj).__setstate__ is BaseException.__setstate__:
         return False
     return hasattr(obj, "__setstate__")
+
+
+def _shares_empty_dict(obj: Any) -> bool:
+    """Say whether somebody else holds an object's `__dict__` that is empty: the default `__getstate__` leaves it out."""
+    cls = type(obj)
+    if (
+        getattr(cls, "__getstate__", None) is not _DEFAULT_GETSTATE
+        or not cls.__dictoffset__
+        or _own_names(cls)
+    ):
+        return False
+    return not obj.__dict__ and sys.getrefcount(obj.__dict__) > _OWN_REFERENCES
 
 
 def _module(_reducer: Reducer, module: types.ModuleType) -> Reduced:

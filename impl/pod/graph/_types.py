@@ -98,8 +98,8 @@ class Host(Protocol):
     def apart(self, value: object, /) -> bool:
         """Say whether this container (of `apart_least` items or more) becomes a pod of its own."""
 
-    def put(self, data: Buffer, /) -> bytes:
-        """Store a chunk; return its digest."""
+    def put_chunks(self, chunks: Sequence[bytes], /) -> list[bytes]:
+        """Store chunks; return their digests."""
 
     def put_blob(self, data: Buffer, /) -> list[bytes]:
         """Store a large buffer; return its pieces' digests."""

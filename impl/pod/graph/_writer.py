@@ -22,27 +22,29 @@ _WORDS: Final = struct.Struct("<QQQQ")
 class Frame:
     """A value being written, and how far it is."""
 
-    __slots__ = ("content", "count", "done", "edge", "reduced", "start", "steps")
+    __slots__ = ("content", "count", "done", "edge", "hands_out", "obj", "start", "steps", "taken_apart")
 
-    def __init__(self, edge: int) -> None:
+    def __init__(self, obj: object, edge: int) -> None:
+        self.obj = obj
+        self.taken_apart = False
+        self.hands_out = False  # what is below it is what it was taken apart to
         self.done = 0
         self.count = 0
         self.edge = edge
         self.start = 0
         self.content = 0
-        self.reduced: object = None  # the object, if it was taken apart
         self.steps: Generator[object, None, None]
 
 
 class Writer:
     """The bytes of one open pod, cut into chunks.
 
-    `put` and `put_blob` store a chunk and a large buffer.
+    `put_chunks` and `put_blob` store chunks and a large buffer.
     """
 
     __slots__ = (
-        "_put",
         "_put_blob",
+        "_put_chunks",
         "bases",
         "content",
         "flushed",
@@ -58,10 +60,13 @@ class Writer:
     )
 
     def __init__(
-        self, pod: Pod, put: Callable[[bytes], bytes], put_blob: Callable[[Any], list[bytes]]
+        self,
+        pod: Pod,
+        put_chunks: Callable[[list[bytes]], list[bytes]],
+        put_blob: Callable[[Any], list[bytes]],
     ) -> None:
         self.pod = pod
-        self._put = put
+        self._put_chunks = put_chunks
         self._put_blob = put_blob
         self.out = bytearray()
         self.flushed = 0
@@ -78,7 +83,7 @@ class Writer:
     def flush(self) -> None:
         """End the chunk."""
         if self.out:
-            self.pod.streams.append(self._put(bytes(self.out)))
+            self.pod.streams += self._put_chunks([bytes(self.out)])
             self.pod.size_bytes += len(self.out)
         self.flushed += len(self.out)
         self.out = bytearray()

@@ -111,7 +111,7 @@ decoder_init(Decoder *d, PyObject *args, PyObject *Py_UNUSED(keywords))
     if (!PyArg_ParseTuple(args, "OOOOO", &streams, &blobs, &references, &source, &name_space)) {
         return -1;
     }
-    Py_XSETREF(d->streams, list_of(streams));
+    Py_XSETREF(d->streams, PyObject_GetIter(streams));
     Py_XSETREF(d->blobs, list_of(blobs));
     Py_XSETREF(d->references, list_of(references));
     Py_XSETREF(d->source, Py_NewRef(source));
@@ -177,8 +177,7 @@ decoder_clear(Decoder *d)
     Py_CLEAR(d->set_state);
     Py_CLEAR(d->late);
     Py_CLEAR(d->plain_class);
-    Py_CLEAR(d->chunk);
-    d->at = d->end = NULL;
+    release_chunk(d);
     return 0;
 }
 

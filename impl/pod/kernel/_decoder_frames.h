@@ -16,8 +16,8 @@ typedef struct {
     PyObject *set_state; /* pod.graph's */
     PyObject *late;        /* list of (container, key[, value]) that were put off, or NULL */
     PyObject *plain_class; /* owned: a class that `make_plain` made an instance of */
-    Py_ssize_t next_stream, next_blob;
-    PyObject *chunk; /* the one being read */
+    Py_ssize_t next_blob;
+    Py_buffer chunk; /* the one being read */
     const unsigned char *at, *end;
     PyObject **objects;
     Py_ssize_t objects_count, objects_room;
@@ -74,27 +74,30 @@ clear_chunk_tables(Decoder *d)
     d->slots_count = d->globals_count = 0;
 }
 
+static void
+release_chunk(Decoder *d)
+{
+    d->at = d->end = NULL;
+    PyBuffer_Release(&d->chunk); /* nothing, if there is none */
+}
+
 /* 1: there is one more chunk; 0: there is none. */
 static int
 next_chunk(Decoder *d)
 {
     for (;;) {
-        if (d->next_stream >= PyList_GET_SIZE(d->streams)) {
-            return 0;
+        release_chunk(d); /* the next one may take its memory */
+        PyObject *data = PyIter_Next(d->streams);
+        if (!data) {
+            return PyErr_Occurred() ? -1 : 0;
         }
-        PyObject *data = PyList_GET_ITEM(d->streams, d->next_stream);
-        if (!PyBytes_Check(data)) {
+        int failed = PyObject_GetBuffer(data, &d->chunk, PyBUF_SIMPLE) < 0;
+        Py_DECREF(data);
+        if (failed) {
             return broken("a pod's chunk must be bytes");
         }
-        Py_INCREF(data);
-        if (PyList_SetItem(d->streams, d->next_stream, Py_NewRef(Py_None)) < 0) { /* read once */
-            Py_DECREF(data);
-            return -1;
-        }
-        d->next_stream++;
-        Py_XSETREF(d->chunk, data);
-        d->at = (const unsigned char *)PyBytes_AS_STRING(data);
-        d->end = d->at + PyBytes_GET_SIZE(data);
+        d->at = d->chunk.buf;
+        d->end = d->at + d->chunk.len;
         clear_chunk_tables(d);
         if (ADD(bases, d->objects_count) < 0) {
             return -1;

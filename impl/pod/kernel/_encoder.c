@@ -252,6 +252,15 @@ encoder_release(Encoder *e, PyObject *obj)
 
 /* The type */
 
+static PyObject *
+class_of(const char *module_name, const char *name)
+{
+    PyObject *module = PyImport_ImportModule(module_name);
+    PyObject *found = module ? PyObject_GetAttrString(module, name) : NULL;
+    Py_XDECREF(module);
+    return found;
+}
+
 static int
 encoder_init(Encoder *e, PyObject *args, PyObject *keywords)
 {
@@ -268,17 +277,16 @@ encoder_init(Encoder *e, PyObject *args, PyObject *keywords)
     Py_XSETREF(e->memory, PyObject_GetAttrString(host, "memory"));
     Py_XSETREF(e->order, PyObject_GetAttrString(host, "order"));
     Py_XSETREF(e->is_apart, PyObject_GetAttrString(host, "apart"));
-    Py_XSETREF(e->put, PyObject_GetAttrString(host, "put"));
+    Py_XSETREF(e->put_chunks, PyObject_GetAttrString(host, "put_chunks"));
     Py_XSETREF(e->put_blob, PyObject_GetAttrString(host, "put_blob"));
     Py_XSETREF(e->labels, PyDict_New());
     Py_XSETREF(e->plain_types, PyDict_New());
     Py_XSETREF(e->globals, PyDict_New());
     Py_XSETREF(e->temporaries, PyList_New(0));
     Py_XSETREF(e->opaque, PyList_New(0));
-    PyObject *module = PyImport_ImportModule("pod.graph._exposure");
-    Py_XSETREF(e->reach, module ? PyObject_GetAttrString(module, "Reach") : NULL);
-    Py_XDECREF(module);
-    if (!e->plain || !e->reduce || !e->order || !e->memory || !e->is_apart || !e->put || !e->put_blob || !e->reach ||
+    Py_XSETREF(e->reach, class_of("pod.graph._exposure", "Reach"));
+    Py_XSETREF(e->cells, class_of("pod.graph._arrays", "Cells"));
+    if (!e->plain || !e->reduce || !e->order || !e->memory || !e->is_apart || !e->put_chunks || !e->put_blob || !e->reach || !e->cells ||
         !e->labels || !e->plain_types || !e->globals || !e->temporaries || !e->opaque) {
         return -1;
     }
@@ -295,9 +303,10 @@ encoder_traverse(Encoder *e, visitproc visit, void *arg)
     Py_VISIT(e->order);
     Py_VISIT(e->memory);
     Py_VISIT(e->is_apart);
-    Py_VISIT(e->put);
+    Py_VISIT(e->put_chunks);
     Py_VISIT(e->put_blob);
     Py_VISIT(e->reach);
+    Py_VISIT(e->cells);
     Py_VISIT(e->labels);
     Py_VISIT(e->plain_types);
     Py_VISIT(e->globals);
@@ -328,9 +337,10 @@ encoder_clear(Encoder *e)
     Py_CLEAR(e->order);
     Py_CLEAR(e->memory);
     Py_CLEAR(e->is_apart);
-    Py_CLEAR(e->put);
+    Py_CLEAR(e->put_chunks);
     Py_CLEAR(e->put_blob);
     Py_CLEAR(e->reach);
+    Py_CLEAR(e->cells);
     Py_CLEAR(e->labels);
     Py_CLEAR(e->plain_types);
     Py_CLEAR(e->globals);

@@ -82,16 +82,29 @@ clear_slots(Writer *w)
     }
 }
 
+/* Hand over the chunks that were cut: many at once cost the host less. */
+static int
+store_chunks(Encoder *e, Writer *w)
+{
+    if (!PyList_GET_SIZE(w->pending)) {
+        return 0;
+    }
+    PyObject *digests = PyObject_CallOneArg(e->put_chunks, w->pending);
+    int result = digests ? PyList_SetSlice(w->streams, PY_SSIZE_T_MAX, PY_SSIZE_T_MAX, digests) : -1;
+    Py_XDECREF(digests);
+    w->pending_bytes = 0;
+    return result < 0 ? -1 : PyList_SetSlice(w->pending, 0, PY_SSIZE_T_MAX, NULL);
+}
+
 static int
 flush(Encoder *e, Writer *w)
 {
     if (w->size) {
         PyObject *data = PyBytes_FromStringAndSize((char *)w->out, (Py_ssize_t)w->size);
-        PyObject *digest = data ? PyObject_CallOneArg(e->put, data) : NULL;
+        int failed = !data || PyList_Append(w->pending, data) < 0;
         Py_XDECREF(data);
-        int failed = !digest || PyList_Append(w->streams, digest) < 0;
-        Py_XDECREF(digest);
-        if (failed) {
+        w->pending_bytes += w->size;
+        if (failed || (w->pending_bytes >= PENDING_MOST && store_chunks(e, w) < 0)) {
             return -1;
         }
         w->total += w->size;
@@ -136,20 +149,34 @@ aim(Encoder *e, Writer *w)
     }
 }
 
+/* The first 8 bytes, little-endian, or as many as there are. Loaded by halves that overlap, for a copy of unknown size
+   into a word cannot be read again until it has left the store buffer. */
 static inline uint64_t
 word(const unsigned char *data, size_t size)
 {
-    uint64_t value = 0;
     if (size >= 8) {
+        uint64_t value;
         memcpy(&value, data, 8);
-    }
-    else if (size) {
-        memcpy(&value, data, size);
-    }
 #if PY_BIG_ENDIAN
-    value = __builtin_bswap64(value);
+        value = __builtin_bswap64(value);
 #endif
-    return value;
+        return value;
+    }
+    if (size >= 4) {
+        uint32_t first, last;
+        memcpy(&first, data, 4);
+        memcpy(&last, data + size - 4, 4);
+#if PY_BIG_ENDIAN
+        first = __builtin_bswap32(first);
+        last = __builtin_bswap32(last);
+#endif
+        return first | (uint64_t)last << 8 * (size - 4);
+    }
+    if (size) {
+        size_t middle = size / 2, end = size - 1;
+        return data[0] | (uint64_t)data[middle] << 8 * middle | (uint64_t)data[end] << 8 * end;
+    }
+    return 0;
 }
 
 /* A number that stands for bytes: for their first and last 16 and their length. */
@@ -241,12 +268,13 @@ open_pod(Encoder *e, int64_t oid)
     w->blobs = PyObject_GetAttrString(w->pod, "blobs");
     w->references = PyObject_GetAttrString(w->pod, "references");
     w->needs = PyObject_GetAttrString(w->pod, "needs");
+    w->pending = PyList_New(0);
     w->global_slots = PyDict_New();
     w->xrefs = PyDict_New();
     w->state = exports ? state_new(oid, e->serial, exports) : NULL;
     Py_XDECREF(exports);
     e->writers_count++; /* from here on `drop_writer` frees it */
-    if (!w->streams || !w->blobs || !w->references || !w->needs || !w->global_slots || !w->xrefs || !w->state ||
+    if (!w->streams || !w->blobs || !w->references || !w->needs || !w->pending || !w->global_slots || !w->xrefs || !w->state ||
         PyObject_SetAttrString(w->pod, "entries", (PyObject *)w->state) < 0 ||
         GROW(w->bases, w->bases_room, 1) < 0) {
         return NULL;
@@ -273,6 +301,7 @@ drop_writer(Encoder *e)
     Py_XDECREF(w.blobs);
     Py_XDECREF(w.references);
     Py_XDECREF(w.needs);
+    Py_XDECREF(w.pending);
     Py_XDECREF(w.global_slots);
     Py_XDECREF(w.xrefs);
 }
@@ -290,7 +319,7 @@ static int
 close_pod(Encoder *e)
 {
     Writer *w = TOP(e);
-    if (flush(e, w) < 0 || set_number(w->pod, "objects", w->next) < 0 || set_number(w->pod, "size_bytes", w->total) < 0) {
+    if (flush(e, w) < 0 || store_chunks(e, w) < 0 || set_number(w->pod, "objects", w->next) < 0 || set_number(w->pod, "size_bytes", w->total) < 0) {
         return -1;
     }
     if (w->within != PY_SSIZE_T_MAX) {

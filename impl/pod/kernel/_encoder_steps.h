@@ -49,6 +49,18 @@ begin_items(Frame *f, PyObject *items)
     return f->count < 0 ? -1 : 0;
 }
 
+/* Begin to write the objects of an array from where they lie. */
+static int
+begin_cells(Frame *f)
+{
+    PyObject *flat = PyObject_CallMethod(f->obj, "flat", NULL);
+    PyObject *view = flat ? PyMemoryView_FromObject(flat) : NULL;
+    Py_XDECREF(flat);
+    int result = view ? begin_items(f, view) : -1;
+    Py_XDECREF(view);
+    return result;
+}
+
 static int
 step_native(Encoder *e)
 {
@@ -67,6 +79,11 @@ step_native(Encoder *e)
         }
         if (f->kind == F_DICT) {
             begin_pairs(f, f->obj, NULL, 1);
+        }
+        else if ((PyObject *)Py_TYPE(f->obj) == e->cells) {
+            if (begin_cells(f) < 0) {
+                return -1;
+            }
         }
         else if (f->kind == F_LIST || f->kind == F_TUPLE) {
             if (begin_items(f, f->obj) < 0) {

@@ -27,12 +27,15 @@ typedef struct {
     Py_ssize_t used, room; /* room: a power of two, or 0 */
 } PointerMap;
 
+#define PENDING_MOST (1 << 20)
 #define RECENT 512 /* a power of two */
 #define QUIET_LEAST 64
 
 typedef struct {
     PodState *state;
     PyObject *pod, *streams, *blobs, *references, *needs;
+    PyObject *pending; /* chunks that were cut and are not stored yet */
+    size_t pending_bytes;
     PyObject *global_slots; /* (module, qualname) -> slot, of this chunk */
     PyObject *xrefs;        /* oid -> index */
     uint32_t *counts;
@@ -90,8 +93,8 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     PyObject *host, *name_space;
-    PyObject *plain, *reduce, *order, *memory, *is_apart, *put, *put_blob;
-    PyObject *reach; /* pod.graph's class */
+    PyObject *plain, *reduce, *order, *memory, *is_apart, *put_chunks, *put_blob;
+    PyObject *reach, *cells; /* pod.graph's classes */
     Py_ssize_t apart_least;
     Entry *entries;
     Py_ssize_t entries_count, entries_room;

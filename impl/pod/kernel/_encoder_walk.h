@@ -217,6 +217,9 @@ push(Encoder *e, PyObject *obj, int edge, int ours)
     else if (type == &PyByteArray_Type) {
         return emit_bytearray(e, obj, remember, (uint32_t)edge);
     }
+    else if ((PyObject *)type == e->cells) {
+        kind = F_LIST;
+    }
     else {
         int plain = is_plain(e, type);
         if (plain < 0) {
@@ -333,6 +336,23 @@ same(Encoder *e, Frame *f, Entry *entry)
     return end_frame(e);
 }
 
+/* Return where a list, a tuple, or a view of an array of objects has its items, and how many. */
+static inline PyObject **
+items_of(PyObject *items, Py_ssize_t *size)
+{
+    if (PyList_Check(items)) {
+        *size = PyList_GET_SIZE(items);
+        return ((PyListObject *)items)->ob_item;
+    }
+    if (PyTuple_Check(items)) {
+        *size = PyTuple_GET_SIZE(items);
+        return ((PyTupleObject *)items)->ob_item;
+    }
+    Py_buffer *buffer = PyMemoryView_GET_BUFFER(items);
+    *size = buffer->len / (Py_ssize_t)sizeof(PyObject *);
+    return buffer->buf;
+}
+
 /* Walk the items of f->items. 1: all are written; 0: a frame was opened; -1: an error. */
 static int
 walk_items(Encoder *e)
@@ -345,10 +365,16 @@ walk_items(Encoder *e)
             return -1;
         }
     }
-    int in_list = PyList_Check(f->items);
-    while (f->at < (in_list ? PyList_GET_SIZE(f->items) : PyTuple_GET_SIZE(f->items))) {
-        PyObject *item = in_list ? PyList_GET_ITEM(f->items, f->at) : PyTuple_GET_ITEM(f->items, f->at);
-        f->at++;
+    for (;;) {
+        Py_ssize_t size;
+        PyObject **items = items_of(f->items, &size);
+        if (f->at >= size) {
+            return 1;
+        }
+        PyObject *item = items[f->at++];
+        if (!item) {
+            item = Py_None; /* what numpy has not filled yet */
+        }
         f->done++;
         begin_item(e, f);
         Py_INCREF(item);
@@ -366,7 +392,6 @@ walk_items(Encoder *e)
             return -1;
         }
     }
-    return 1;
 }
 
 /* Walk the pairs of f->dict, or, without one, those that the list f->items holds. */

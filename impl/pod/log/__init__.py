@@ -22,7 +22,7 @@ new in it, in one atomic and durable step.
         __contains__(digest) -> bool
         size(digest) -> int                                 bytes of a piece; Corrupt when missing
         read(digest) -> bytes                               verified
-        read_many(digests) -> Iterator[bytes]               in the order asked for, verified, one in memory at a time
+        read_through(digests) -> Iterator[memoryview]       in the order asked for, verified, one in memory at a time
         read_joined(digests, into=None) -> memoryview       the pieces one after the other in one new writable buffer
                                                             (or in `into`), verified, no other copy
         begin(timeout_s=None) -> Transaction                StoreBusy, StoreReadOnly

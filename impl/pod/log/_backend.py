@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["Backend", "BackendStats", "Damage", "Pieces", "Progress", "translated"]
+__all__ = ["Backend", "BackendStats", "Damage", "Pieces", "Progress", "flat", "translated"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Told (bytes done, bytes in all) now and then."""
@@ -104,14 +104,17 @@ class Backend(Protocol):
     def read(self, digest: bytes) -> bytes:
         """Return a piece; `Corrupt` if there is none."""
 
+    def read_through(self, digests: Sequence[bytes]) -> Iterator[memoryview]:
+        """Yield pieces in the order asked for, each in memory that is used again for the next."""
+
     def read_into(self, pieces: Sequence[tuple[bytes, memoryview]]) -> None:
         """Read each piece into the buffer beside it, which has its length."""
 
     def begin(self, timeout_s: float) -> None:
         """Become the only writer, and refresh; ends with `commit` or `roll_back`."""
 
-    def append(self, pieces: Pieces) -> None:
-        """Add pieces to the transaction; their parts are written or copied before this returns."""
+    def append(self, pieces: Pieces) -> int:
+        """Add pieces to the transaction, whatever becomes of their memory afterwards; return the bytes that takes."""
 
     def commit(self, head: bytes, body: bytes) -> int:
         """Add the entry and the pieces in one durable step, and end the transaction; return the bytes written."""
@@ -140,6 +143,11 @@ class Backend(Protocol):
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def flat(parts: Sequence[Buffer]) -> list[bytes | memoryview]:
+    """Return parts whose lengths are those of their bytes."""
+    return [part if type(part) is bytes else memoryview(part).cast("B") for part in parts]
 
 
 @contextmanager

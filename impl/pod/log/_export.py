@@ -47,7 +47,7 @@ class ExportBackend(Reading):
         """Refuse."""
         self._refuse()
 
-    def append(self, pieces: Pieces) -> None:
+    def append(self, pieces: Pieces) -> int:
         """Refuse."""
         self._refuse()
 

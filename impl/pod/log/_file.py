@@ -66,6 +66,7 @@ class FileBackend(Reading):
 
     def __init__(self, folder: Path, *, io: IO = OS, create: bool = True) -> None:
         self._folder = folder
+        self._lock_path, self._hint_path = folder / LOCK, folder / HINT
         self._io = io
         self._guard = RLock()
         self._transaction: _Transaction | None = None
@@ -131,7 +132,7 @@ class FileBackend(Reading):
 
     def _hint(self, generation: int) -> int | None:
         """Return up to where the log is known to be durable; None: nothing says so."""
-        hint = parse_hint(_read(self._io, self._folder / HINT) or b"")
+        hint = parse_hint(_read(self._io, self._hint_path) or b"")
         return hint[1] if hint is not None and hint[0] == generation else None
 
     def refresh(self) -> None:
@@ -167,7 +168,7 @@ class FileBackend(Reading):
             raise
 
     def _lock(self, timeout_s: float) -> File:
-        lock = self._io.open(self._folder / LOCK, create=True)
+        lock = self._io.open(self._lock_path, create=True)
         try:
             if not lock.lock(timeout_s):
                 raise StoreBusy(
@@ -211,10 +212,13 @@ class FileBackend(Reading):
             if useless or name.endswith(UNFINISHED) or name in old:
                 self._io.delete(self._folder / name)
 
-    def append(self, pieces: Pieces) -> None:
-        """Add pieces to the transaction; their parts are written or copied before this returns."""
+    def append(self, pieces: Pieces) -> int:
+        """Add pieces to the transaction; return their bytes in the file."""
+        writer = self._running().writer
+        before = writer.end
         with translated(self._folder, writing=True):
-            self._running().writer.append(pieces)
+            writer.append(pieces)
+        return writer.end - before
 
     def commit(self, head: bytes, body: bytes) -> int:
         """Add the entry and the pieces in one durable step; return the bytes written."""
@@ -295,7 +299,7 @@ class FileBackend(Reading):
 
     def _write_hint(self, hint: bytes, *, sync: bool) -> None:
         """Write the file `durable` in place: it lies within one sector. Once in each generation it is synced."""
-        file = self._io.open(self._folder / HINT, create=True)
+        file = self._io.open(self._hint_path, create=True)
         try:
             file.write(0, [hint])
             if sync:

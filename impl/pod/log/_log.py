@@ -225,9 +225,12 @@ class Log:
             raise self._damaged(digest)
         return data
 
-    def read_many(self, digests: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield pieces in the order asked for, verified."""
-        return map(self.read, digests)
+    def read_through(self, digests: Sequence[bytes]) -> Iterator[memoryview]:
+        """Yield pieces in the order asked for, verified; each is gone when the next is asked for."""
+        for digest, data in zip(digests, self.backend.read_through(digests), strict=True):
+            if digest_of(data) != digest:
+                raise self._damaged(digest)
+            yield data
 
     def read_joined(self, digests: Sequence[bytes], into: memoryview | None = None) -> memoryview:
         """Return pieces one after the other in one writable buffer, verified.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pod.errors import Corrupt, NotAStore
 from pod.format import ENTRY_BYTES, FILE_HEADER_BYTES, FORMAT_VERSION, parse_file_header
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pod.io import IO
 
 __all__ = ["LOG_NAME", "LogFile", "Reading", "log_name"]
+
+_RUN_BYTES: Final = 1 << 18
+"""So much is read at once: it stays in a processor's cache until it is used."""
+_GAP_BYTES: Final = 1 << 10
 
 LOG_NAME = re.compile(r"(\d{8,})\.pods")
 
@@ -155,6 +159,30 @@ class Reading:
         with translated(log.path.parent):
             return log.file.read(*place)
 
+    def read_through(self, digests: Sequence[bytes]) -> Iterator[memoryview]:
+        """Yield pieces in the order asked for, each in memory that is used again for the next.
+
+        What lies together in the file is read together.
+        """
+        log = self._log
+        places = [log.place(digest) for digest in digests]
+        memory = memoryview(bytearray())
+        first = 0
+        while first < len(places):
+            start, length = places[first]
+            end, last = start + length, first + 1
+            while last < len(places) and _follows(places[last], start, end):
+                end, last = places[last].offset + places[last].length, last + 1
+            if end - start > len(memory):
+                memory = memoryview(bytearray(end - start))
+            with translated(log.path.parent):
+                found = log.file.read_into(start, [memory[: end - start]])
+            for digest, (offset, length) in zip(digests[first:last], places[first:last], strict=True):
+                if offset + length > start + found:
+                    raise Corrupt(f"{log.path}: it ends within piece {digest.hex()[:16]}")
+                yield memory[offset - start : offset - start + length]
+            first = last
+
     def read_into(self, pieces: Sequence[tuple[bytes, memoryview]]) -> None:
         """Read each piece into the buffer beside it, which has its length."""
         log = self._log
@@ -168,6 +196,11 @@ class Reading:
         """Return how much it holds."""
         log = self._log
         return BackendStats(log.end, 0, len(log.index), len(log.index.entries), log.generation)
+
+
+def _follows(place: PiecePlace, start: int, end: int) -> bool:
+    """Say whether a piece is read together with what lies from `start` to `end`."""
+    return end <= place.offset <= end + _GAP_BYTES and place.offset + place.length - start <= _RUN_BYTES
 
 
 def _offset(item: tuple[bytes, PiecePlace]) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from pod.errors import InvalidArgument
-from pod.format import PIECE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +53,7 @@ class Transaction:
         digest
             BLAKE3 of the parts, 32 bytes; it is the caller's to be right, and is checked whenever the piece is read.
         parts
-            Copied or written before this returns.
+            May change after this returns.
 
         Returns
         -------
@@ -71,10 +70,10 @@ class Transaction:
     def put_all(self, pieces: Pieces) -> list[bytes]:
         """Add those of some pieces that the log does not have, as `put` does, and return their digests.
 
-        Many at once cost less. Their parts are copied or written before this returns, not before the next is asked for.
+        Many at once cost less. Their parts must not change before this returns.
         """
         new: list[bytes] = []
-        self._backend.append(self._unknown(pieces, new))
+        self.bytes_written += self._backend.append(self._unknown(pieces, new))
         return new
 
     def _unknown(self, pieces: Pieces, new: list[bytes]) -> Pieces:
@@ -82,11 +81,9 @@ class Transaction:
         size = self._backend.size
         for digest, parts in pieces:
             if digest not in self._new and size(digest) is None:
-                views = [memoryview(part).cast("B") for part in parts]
-                self._new.add(digest)
+                yield digest, parts
+                self._new.add(digest)  # now that it was taken
                 new.append(digest)
-                self.bytes_written += PIECE_BYTES + sum(map(len, views))
-                yield digest, views
 
     def commit(self, record: bytes, refs: Mapping[str, int | None] | None = None) -> int:
         """Make the version durable: it survives a power failure from here on.

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Final
 from blake3 import blake3
 
 from pod.format import EntryFrame, pack_piece
+from pod.log._backend import flat
 from pod.log._index import EntryPlace, PiecePlace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from typing_extensions import Buffer
 
     from pod.io import File
@@ -21,6 +24,8 @@ __all__ = ["Writer"]
 
 COPIED_BYTES: Final = 1 << 14
 """Parts up to this size are copied and written together; larger ones go to the disk as they are."""
+_KEPT_BYTES = 1 << 9
+"""`bytes` from this size on cannot change and are not worth a copy: they are kept until they are written."""
 
 _BUFFER_BYTES = 1 << 20
 _HURRIED_BYTES = 1 << 23
@@ -48,9 +53,10 @@ class Writer:
         self._file = file
         self._start = self.end = end
         self._flushed = self._hurried = end
-        self._whole: list[Buffer] = []
-        self._whole_bytes = 0
-        self._copied = bytearray()
+        self._waiting: list[Buffer] = []
+        self._waiting_bytes = 0
+        self._tail = bytearray()  # what waits behind these
+        self._borrowed = False  # whether what waits is somebody's who may change it
         self._headers = blake3()
         self._count = 0
         self.pieces: dict[bytes, PiecePlace] = {}
@@ -58,31 +64,33 @@ class Writer:
         self._failure: tuple[int, str] | None = None
 
     def append(self, pieces: Pieces) -> None:
-        """Append pieces; their parts are copied or written before this returns, whoever raises."""
+        """Append pieces; what could change of them is copied or written before this returns, whoever raises."""
         try:
             for digest, parts in pieces:
-                self._append(digest, [memoryview(part).cast("B") for part in parts])
-                if self._whole_bytes >= _BUFFER_BYTES:
+                self._append(digest, flat(parts))
+                if self._waiting_bytes >= _BUFFER_BYTES:
                     self._flush()
         finally:
-            if self._whole or len(self._copied) >= _BUFFER_BYTES:
+            if self._borrowed:
                 self._flush()
 
-    def _append(self, digest: bytes, views: list[memoryview]) -> None:
-        length = sum(map(len, views))
+    def _append(self, digest: bytes, parts: Sequence[bytes | memoryview]) -> None:
+        length = sum(map(len, parts))
         header = pack_piece(length, digest)
         self._headers.update(header)
         self._count += 1
-        self._copied += header
+        self._tail += header
         self.pieces[digest] = PiecePlace(self.end + len(header), length)
         self.end += len(header) + length
-        if length <= COPIED_BYTES:
-            for view in views:
-                self._copied += view
-        else:
-            self._whole += [self._copied, *views]
-            self._whole_bytes += length
-            self._copied = bytearray()
+        self._waiting_bytes += len(header) + length
+        for part in parts:
+            kept = type(part) is bytes
+            if len(part) < _KEPT_BYTES if kept else len(part) <= COPIED_BYTES:
+                self._tail += part
+            else:
+                self._waiting += (self._tail, part)
+                self._tail = bytearray()
+                self._borrowed |= not kept
 
     def entry(self, head: bytes, body: bytes, *, sync: bool = True) -> tuple[EntryPlace, bytes]:
         """End the transaction; return the entry's place and the bytes of its header.
@@ -101,8 +109,8 @@ class Writer:
         raw += self._headers.digest()
         place = EntryPlace(self.end, len(head), len(body))
         self.end += frame.total_bytes
-        self._whole += [self._copied, raw, head, body]
-        self._copied = bytearray()
+        self._waiting += (self._tail, raw, head, body)
+        self._tail = bytearray()
         self._flush()
         if sync:
             self._file.sync()
@@ -115,8 +123,8 @@ class Writer:
         """Write what was appended; let the disk begin with what has come together, so that a sync finds little to do."""
         if self._failure is not None:
             raise OSError(*self._failure)
-        parts = [*self._whole, self._copied]
-        self._whole, self._whole_bytes, self._copied = [], 0, bytearray()
+        parts = [*self._waiting, self._tail]
+        self._waiting, self._waiting_bytes, self._tail, self._borrowed = [], 0, bytearray(), False
         self.touched = True
         try:
             self._flushed += self._file.write(self._flushed, parts)

@@ -61,4 +61,4 @@ def save_async(
 
 def load(version: int | str | SaveFuture, names: Iterable[str] | None = None) -> Namespace:
     """Load from the default store; see `Store.load`."""
-    return _default().load(version, names)
+    return _default().load(version, names, stacklevel=2)

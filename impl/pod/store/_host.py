@@ -41,7 +41,7 @@ class Host:
     def __init__(self, podding: Podding) -> None:
         self._podding = podding
         self.reducer = Reducer(None)
-        self.sink: Sink
+        self.sink: Sink  # while a session encodes
 
     def plain(self, cls: type, /) -> bool:
         return self.reducer.plain(cls)
@@ -61,10 +61,10 @@ class Host:
     def apart(self, value: object, /) -> bool:
         return self._podding.apart(value)
 
-    def put(self, data: Buffer, /) -> bytes:
-        digest = digest_of(data)
-        self.sink.put(digest, [data])
-        return digest
+    def put_chunks(self, chunks: Sequence[bytes], /) -> list[bytes]:
+        digests = [digest_of(data) for data in chunks]
+        self.sink.put_all((digest, [data]) for digest, data in zip(digests, chunks, strict=True))
+        return digests
 
     def put_blob(self, data: Buffer, /) -> list[bytes]:
         digests: list[bytes] = []

@@ -303,7 +303,7 @@ class Loader:
         return needed
 
     def _open(self, pod: Pod) -> Decoder:
-        streams = list(self._log.read_many(pod.streams))
+        streams = self._log.read_through(pod.streams)
         return Decoder(streams, pod.blobs, pod.references, self._source, self._namespace)
 
     def _finish(self) -> None:

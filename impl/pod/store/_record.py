@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pod.errors import Corrupt
@@ -94,10 +94,13 @@ class Bound:
     oid: int | None
     atom: bytes = b""
     hidden: bool = False
+    _packed: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def pack(self) -> bytes:
-        """Return its bytes in the map of names."""
-        return encode([self.hidden, self.oid, self.atom])
+        """Return its bytes in the map of names; made once, for most names are bound as they were at the next save."""
+        if not self._packed:
+            object.__setattr__(self, "_packed", encode([self.hidden, self.oid, self.atom]))
+        return self._packed
 
     @classmethod
     def parse(cls, data: bytes) -> Bound:

@@ -82,6 +82,7 @@ class Session:
         self._exposed: list[int] = []
         self._uses: Counter[int | None] | None = None
         self._failed: set[str] = set()
+        self._rooted: dict[str, Bound] | None = None  # the names that lie below the root
         self.names_root = b""
         self.pods_root = b""
         self.stored: int | None = None
@@ -158,7 +159,6 @@ class Session:
         self._uses = None
         seen = {}
         self._host.reducer = Reducer(self._mapping)
-        self._host.sink = sink
         self.encoder.namespace = self._mapping
         first = [self.names[name].oid for name in (*names, *gone) if name in self.names]
         first += [self.names[name].oid for name in self._hidden]
@@ -168,15 +168,17 @@ class Session:
         if not active and not names and not gone and not self._hidden:
             return Encoded(self.names, self.pods, [], (), changed=False)
         written: list[Pod] = []
-        while True:
-            self.encoder.begin([*(self.pods[oid] for oid in active), *written])
-            written = []
-            try:
-                result = self._write(current, names, active, written)
-            except StaleMet as met:
-                active |= self._closure([met.args[0]])
-            else:
-                return result
+        self._host.sink = sink
+        try:
+            while True:
+                self.encoder.begin([*(self.pods[oid] for oid in active), *written])
+                written = []
+                try:
+                    return self._write(current, names, active, written)
+                except StaleMet as met:
+                    active |= self._closure([met.args[0]])
+        finally:
+            del self._host.sink
 
     def roots(self, encoded: Encoded, put: Put) -> tuple[bytes, bytes]:
         """Store the maps of names and of pods; return their roots."""
@@ -186,7 +188,9 @@ class Session:
             self.values = {oid: self.values[oid] for oid in self.pods}
             values = [*self.values.items()]
             values += [(oid, elsewhere(owner)) for oid, owner in self.owners.items() if oid != owner]
-            self.names_root = pack_names(self.names, put)
+            if self.names != self._rooted:
+                self.names_root = pack_names(self.names, put)
+                self._rooted = self.names
             self.pods_root = pack_pods(values, put)
         return self.names_root, self.pods_root
 
@@ -266,7 +270,8 @@ class Session:
             bound.pop(name, None)
             lost[name] = unsaved(name, value, error)
         else:
-            bound[name] = Bound(oid, b"", hidden)
+            new, old = Bound(oid, b"", hidden), self.names.get(name)
+            bound[name] = old if old == new else new  # most names are bound as they were
 
     def _bind_hidden(
         self,

@@ -241,7 +241,9 @@ class Store(Keeping):
 
     # Loading
 
-    def load(self, version: int | str | SaveFuture, names: Iterable[str] | None = None) -> Namespace:
+    def load(
+        self, version: int | str | SaveFuture, names: Iterable[str] | None = None, *, stacklevel: int = 1
+    ) -> Namespace:
         """Build a version's variables again, in a new managed namespace.
 
         Parameters
@@ -250,6 +252,8 @@ class Store(Keeping):
             Its number, or a tag's or branch's name; of a running save its future: it is waited for.
         names
             Only these, with the same sharing among them.
+        stacklevel
+            Whose line an `UnloadedWarning` points at: the caller's, or that of its caller (2), and so on.
 
         Returns
         -------
@@ -267,9 +271,11 @@ class Store(Keeping):
             One of `names` cannot be built here.
         """
         with self._guard:
-            return self._load(self._resolve(version), names)
+            return self._load(self._resolve(version), names, stacklevel=stacklevel)
 
-    def _load(self, tid: int, names: Iterable[str] | None, branch: str | None = None) -> Namespace:
+    def _load(
+        self, tid: int, names: Iterable[str] | None, branch: str | None = None, stacklevel: int = 1
+    ) -> Namespace:
         chosen = None if names is None else checked_list("names", names)
         record = self._record(tid)
         namespace = Namespace()
@@ -293,7 +299,7 @@ class Store(Keeping):
             warnings.warn(
                 f"{self.path}: version {tid} is loaded without what cannot be built here: {said}",
                 UnloadedWarning,
-                stacklevel=3,
+                stacklevel=stacklevel + 2,
             )
         return namespace
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _MEAN_ITEMS: Final = 16
 _MOST_BYTES: Final = 8192
-_DIGEST_BYTES: Final = 32
+_MOST_SHORT: Final = 0x7F
 
 
 def grow(items: Sequence[tuple[bytes, bytes]], put: Put) -> bytes:
@@ -52,8 +52,12 @@ def _nodes(items: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     for key, value in items:
         if not node:
             first_key = key
-        _length(node, key)
-        _length(node, value)
+        for part in (key, value):
+            if len(part) > _MOST_SHORT:
+                _length(node, part)
+            else:
+                node.append(len(part))
+                node += part
         count += 1
         if (count > 1 and crc32(value, crc32(key)) % _MEAN_ITEMS == 0) or len(node) >= _MOST_BYTES:
             nodes.append((first_key, bytes(node)))

@@ -19,9 +19,11 @@ def is_variable(name: str) -> bool:
 def variables_of(mapping: Mapping[str, Any]) -> dict[str, object]:
     """Return a namespace's variables in their order, without touching them."""
     found = dict(dict.items(mapping)) if isinstance(mapping, dict) else dict(mapping)
-    for name in found.keys() - _VARIABLES:
-        if type(name) is not str or not _learn(name):
-            del found[name]
+    found.pop("__builtins__", None)  # in every namespace that code ran in
+    if not _VARIABLES.issuperset(found):
+        for name in found.keys() - _VARIABLES:
+            if type(name) is not str or not _learn(name):
+                del found[name]
     for name in _hidden_by_ipython(mapping):
         found.pop(name, None)
     return found

@@ -38,13 +38,13 @@ class Shelf:
     def apart(self, value: Any, /) -> bool:
         return len(value) % 2 == 0
 
-    def put(self, data: bytes, /) -> bytes:
-        digest = blake3(data).digest()
-        self.pieces[digest] = bytes(data)
-        return digest
+    def put_chunks(self, chunks: Sequence[bytes], /) -> list[bytes]:
+        digests = [blake3(data).digest() for data in chunks]
+        self.pieces.update(zip(digests, map(bytes, chunks), strict=True))
+        return digests
 
     def put_blob(self, data: bytes, /) -> list[bytes]:
-        return [self.put(data)]
+        return self.put_chunks([data])
 
     def blob(self, digests: Sequence[bytes], _length: int, /) -> memoryview:
         return memoryview(bytearray(b"".join(self.pieces[digest] for digest in digests)))

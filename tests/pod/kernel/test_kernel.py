@@ -139,6 +139,20 @@ def test_both_cut_chunks_at_the_same_places(value: Any) -> None:
     assert differences(portray({"v": value}), portray({"v": decode(compiled.Decoder, fast, shelf)})) == []
 
 
+def test_both_cut_after_texts_of_every_length() -> None:
+    texts = [chr(97 + i % 26) * (i % 41) + str(i)[: i % 5] for i in range(40_000)]
+    slow, slow_shelf, fast, fast_shelf = both([texts, [text.encode() for text in texts]])
+    assert written(fast) == written(slow)
+    assert fast_shelf.pieces == slow_shelf.pieces
+
+
+def test_chunks_of_more_than_one_batch_stay_in_order() -> None:
+    value = [bytes([i % 251]) * 50 + str(i).encode() for i in range(60_000)]
+    _slow, _, fast, shelf = both(value)
+    assert sum(len(shelf.pieces[digest]) for digest in fast[-1].streams) > 3 << 20
+    assert decode(compiled.Decoder, fast, shelf, None) == value
+
+
 @pytest.mark.parametrize("cut", [1, 2, 7, 20, 41])
 def test_a_stream_that_ends_early_is_an_error_and_no_crash(cut: int) -> None:
     shelf = Shelf()
@@ -314,15 +328,21 @@ class Making:
         self.where = where
 
     def __reduce__(self) -> Any:
+        making = Making(self.where)
         if self.where == "arguments":
-            return list, ([Making(self.where)],)
-        return list, (), None, iter([Making(self.where)])
+            return list, ([making],)
+        if self.where == "items":
+            return list, (), None, iter([making])
+        if self.where == "pairs":
+            return dict, (), None, None, iter([("k", {"v": (making,)})])
+        return list, (), [making]
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("where", ["arguments", "items"])
-def test_making_without_end_is_an_error(where: str) -> None:
-    encoder = compiled.Encoder(Shelf())
+@pytest.mark.parametrize("encoder_class", [graph.Encoder, compiled.Encoder])
+@pytest.mark.parametrize("where", ["arguments", "items", "pairs", "state"])
+def test_making_without_end_is_an_error(where: str, encoder_class: Any) -> None:
+    encoder = encoder_class(Shelf())
     encoder.begin([])
     with pytest.raises(RecursionError, match="without end"):
         encoder.encode(Making(where))
@@ -358,10 +378,11 @@ class Told:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize("encoder_class", [graph.Encoder, compiled.Encoder])
 @pytest.mark.parametrize("kind", ["list", "attribute", "ordered dict", "arguments", "exception"])
-def test_what_is_deep_has_an_end(kind: str) -> None:
+def test_what_is_deep_has_an_end(kind: str, encoder_class: Any) -> None:
     value = _chain(kind, 40_000)
-    encoder = compiled.Encoder(Shelf())
+    encoder = encoder_class(Shelf())
     encoder.begin([])
     (pod,) = encoder.encode(value)
     assert pod.objects >= 40_000

@@ -85,7 +85,7 @@ def observed(log: Log) -> State:
     for tid in tids:
         digests = digests_in(log.record(tid))
         assert all(digest in log for digest in digests)
-        contents = tuple(log.read_many(digests))
+        contents = tuple(map(bytes, log.read_through(digests)))
         assert [len(content) for content in contents] == [log.size(digest) for digest in digests]
         assert bytes(log.read_joined(digests)) == b"".join(contents)
         versions[tid] = contents

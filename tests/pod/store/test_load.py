@@ -179,6 +179,54 @@ def test_what_cannot_be_built_is_reported_and_the_rest_is_loaded(notebook: Noteb
     assert notebook.store.load(tid, ["d"]).unloaded == ()
 
 
+def test_the_warning_points_at_the_caller_of_the_default_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POD_DIR", str(tmp_path / "store"))
+    namespace = pod.new_managed_namespace()
+    exec(_BAD, namespace)
+    tid = pod.save(namespace)
+    with pytest.warns(pod.UnloadedWarning) as warned:
+        pod.load(tid)
+    assert [warning.filename for warning in warned] == [__file__]
+
+
+_HASHED = """
+class Key:
+    __slots__ = ("__dict__", "n")
+    def __init__(self, n): self.n = n
+    def __hash__(self): return hash(self.n)
+    def __eq__(self, other): return self.n == other.n
+rest = [1]
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "expression"),
+    [
+        ("x = frozenset([Key(1)]); k, = x", "k in x and Key(1) in x"),
+        ("x = {frozenset([(Key(1), 2)]): 3}", "frozenset([(Key(1), 2)]) in x"),
+        ("x = Key(1); x.all = {x: {(x,)}}", "x in x.all and (Key(1),) in x.all[x]"),
+    ],
+)
+def test_what_is_hashed_is_found_again(source: str, expression: str, notebook: Notebook) -> None:
+    notebook.cell(_HASHED, source)
+    tid = notebook.store.save(notebook.ns)
+    assert eval(expression, notebook.store.load(tid))
+
+
+@pytest.mark.parametrize("source", ["frozenset([x])", "[frozenset([(x, 1)])]", "{frozenset([x]): 1}"])
+def test_a_frozenset_that_needs_the_hash_of_what_holds_it_is_reported(
+    source: str, notebook: Notebook
+) -> None:
+    notebook.cell(_HASHED, f"x = Key(1); x.all = {source}; y = [x.all]")
+    tid = notebook.store.save(notebook.ns)
+    with pytest.warns(pod.UnloadedWarning, match=r"x \(AttributeError: .* attribute 'n'\); y"):
+        loaded = notebook.store.load(tid)
+    assert loaded["rest"] == [1]
+    assert [lost.name for lost in loaded.unloaded] == ["x", "y"]
+
+
 def test_saves_go_on_from_what_was_loaded_of_it(notebook: Notebook) -> None:
     notebook.cell(_BAD)
     tid = notebook.store.save(notebook.ns)
@@ -258,6 +306,14 @@ def test_an_error_that_cannot_say_what_it_is_is_known_by_its_type(notebook: Note
     with pytest.warns(pod.UnloadedWarning):
         loaded = notebook.store.load(tid)
     assert loaded.unloaded == (pod.Unloaded("bad", "Silent", "Silent"),)
+
+
+def test_where_memory_runs_out_nothing_is_loaded_in_part(notebook: Notebook) -> None:
+    notebook.cell(_BAD.replace("RuntimeError", "MemoryError"))
+    tid = notebook.store.save(notebook.ns)
+    with pytest.raises(MemoryError):
+        notebook.store.load(tid)
+    assert notebook.store.load(tid, ["a"]) == {"a": [1]}
 
 
 def test_a_damaged_version_is_not_loaded_in_part(notebook: Notebook) -> None:

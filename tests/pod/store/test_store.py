@@ -310,6 +310,24 @@ def test_what_is_unchanged_is_not_looked_at(notebook: Notebook) -> None:
     assert len(notebook.ns["looked"]) == len(seen) + 2
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pandas as pd; x = pd.DataFrame({'s': ['a', 'b'], 'o': [[1], [2]]})",
+        "import pandas as pd; x = pd.Series(['a', [1]])",
+        "import numpy as np; x = np.empty((2, 2), object); x[1, 1] = [1]",
+        "import numpy as np; x = np.empty((4, 4), object, order='F')[::2, ::2].copy(); x[:] = [[[1], [2]]]",
+    ],
+)
+def test_frames_and_arrays_that_nobody_holds_are_not_looked_at(source: str, notebook: Notebook) -> None:
+    notebook.cell(source)
+    notebook.save()
+    (session,) = notebook.store._sessions.values()
+    assert session.names["x"].oid in session.pods
+    assert session.names["x"].oid not in session._exposed
+    notebook.check()
+
+
 def test_an_object_that_somebody_else_holds_is_looked_at_in_every_save(notebook: Notebook) -> None:
     notebook.cell("a = [1, [2]]; b = [3]")
     held = dict.__getitem__(notebook.ns, "a")[1]
