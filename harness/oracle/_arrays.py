@@ -15,6 +15,7 @@ from harness.oracle._portrait import Span
 __all__ = ["describe_array"]
 
 _WHOLE_BYTES: Final = 256
+_ALONE: Final = 3  # references: the view's, the name's, getrefcount's
 
 
 def describe_array(value: Any, eye: Eye) -> Part | None:
@@ -95,7 +96,7 @@ def _frame(value: Any, eye: Eye) -> Part:
     blocks = sorted(
         (tuple(map(int, block.mgr_locs.as_array)), index) for index, block in enumerate(manager.blocks)
     )
-    arrays = [eye.child(manager.blocks[index].values, private=True) for _, index in blocks]
+    arrays = [_block(manager.blocks[index].values, eye) for _, index in blocks]
     series = value.ndim == 1
     facts = (tuple(places for places, _ in blocks), value.flags.allows_duplicate_labels)
     attributes = [eye.child(each) for pair in value.attrs.items() for each in pair]
@@ -107,6 +108,22 @@ def _frame(value: Any, eye: Eye) -> Part:
         *attributes,
     )
     return Part("frame", facts, children)
+
+
+def _block(values: Any, eye: Eye) -> object:
+    """Look at a block's array; which array it is does not count where copy-on-write would put another in its place."""
+    if isinstance(values, np.ndarray) and _is_held(values.base):
+        return eye.child(_ndarray(values, eye))
+    return eye.child(values, private=True)
+
+
+def _is_held(base: Any) -> bool:
+    """Say whether anybody but the view of it holds an array, or what that is a view of."""
+    while base is not None:
+        if sys.getrefcount(base) > _ALONE:
+            return True
+        base = getattr(base, "base", None)
+    return False
 
 
 def _tensor(value: Any, eye: Eye) -> Part:

@@ -1,7 +1,8 @@
 """Random sessions: statements over a few names, which alias, mutate and rebind each other by every route.
 
 A statement may fail (`q.append(1)` where `q` is an int): what it did before stays done. None depends on addresses, time
-or the order of a set, so a session that is run again gives the same state, sharing included.
+or the order of a set, so a session that is run again gives the same state, sharing included. That is why none lets an
+instance be reached by nothing but its own attributes' dict: CPython 3.13's collector empties it, whoever holds the dict.
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ _IDIOMS: Final = """
 {a}, {b} = cell([{i}])
 {a}, {b} = cell({c}); {a}([{i}])
 {a} = Node({{}}); {b} = vars({a}); {c} = {a}.__dict__['value']
-{a} = Node({b}); {b} = vars({a}); {b}['more'] = {a}
+{a} = Node({b}); {b} = {a}.__dict__ = vars({a}); {b}['more'] = {a}
 {a} = np.arange(8); {b} = {a}[2:6]; {c} = {b}[::2]
 {a} = np.zeros((3, 4)); {b} = {a}.T; {c} = {a}.reshape(-1)[3:]
 {a} = [{i}]; {b} = ({a},); {c} = {{'k': {b}}}

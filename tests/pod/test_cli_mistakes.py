@@ -140,6 +140,7 @@ def test_an_interrupted_export_leaves_nothing(
     target = tmp_path / "big.pod"
     script = (
         "import os, signal, sys; from pod import cli; import pod.cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it ignored\n"
         "class Bar:\n"
         "    def __enter__(self): return self.tell\n"
         "    def __exit__(self, *_): pass\n"

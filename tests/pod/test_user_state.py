@@ -198,7 +198,7 @@ with pod.open(sys.argv[1]) as store:
 
 def test_importing_pod_changes_nothing() -> None:
     source = """
-import pickle, copyreg, random, warnings, sys, gc, threading
+import pickle, copyreg, random, re, typing, warnings, sys, gc, threading  # re and typing register reducers of their own
 state = lambda: (dict(vars(pickle)), dict(copyreg.dispatch_table), random.getstate(), list(warnings.filters),
                  sys.getrecursionlimit(), gc.isenabled(), gc.get_threshold(), threading.active_count())
 before = state()

@@ -184,7 +184,10 @@ def reduce_owned(array: Any) -> Reduced | None:
 
 
 def owned_within(value: Any, stands: dict[int, Owned]) -> Any:
-    """Return what pandas' block or manager is reduced to with its views replaced by what stands for arrays of their own."""
+    """Return what pandas' block or manager is reduced to with its views replaced by what stands for arrays of their own.
+
+    A view whose memory nobody else holds is written with memory of its own anyway; whoever else holds the view keeps it.
+    """
     cls = type(value)
     if cls is tuple or cls is list:
         parts = [owned_within(part, stands) for part in value]
@@ -194,7 +197,7 @@ def owned_within(value: Any, stands: dict[int, Owned]) -> Any:
         replaced = {key: owned_within(part, stands) for key, part in value.items()}
         if any(replaced[key] is not part for key, part in value.items()):
             return replaced
-    elif is_array(cls) and value.base is not None:
+    elif is_array(cls) and _base(value) is not None:
         return stands.setdefault(id(value), Owned(value))
     return value
 

@@ -7,6 +7,7 @@ loader can read any number of pods that refer to each other without recursion.
 from __future__ import annotations
 
 import sys
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final
 
 from pod.graph import _ops as op
@@ -35,18 +36,46 @@ _SAME: Final = 11
 
 
 class _Frame:
-    __slots__ = ("do", "key", "kind", "late", "obj", "values")
+    __slots__ = ("do", "first", "hangs", "key", "kind", "late", "needs", "obj", "values")
 
-    def __init__(self, kind: int, do: int, obj: Any = None) -> None:
+    def __init__(self, kind: int, do: int, first: int, obj: Any = None) -> None:
         self.kind = kind
         self.do = do
+        self.first = first  # the ordinal that was the next when it was opened
         self.obj = obj
         self.values: list[Any] = []
         self.key: Any = _NOTHING
-        self.late = False  # a key was put off: so are all that follow, for a dict keeps its order
+        self.late: list[Any] | None = None  # all items of a set or dict that has a key which may lack state
+        self.needs: int | None = None  # the outermost frame whose object, unfinished, was met within this one
+        self.hangs = False  # the next key does, on such an object
+
+    def begin_late(self) -> None:
+        """List a set's or dict's items as long as they are sound; from here on each is added to the list."""
+        self.late = _items(self.obj)
+
+    def give(self, key: Any, *value: Any) -> None:
+        """Give a set or dict an item; what it cannot take yet, it is given in the end."""
+        if self.hangs and self.late is None and type(key).__hash__ not in _STATELESS:
+            self.begin_late()
+        self.hangs = False
+        try:
+            if not value:
+                self.obj.add(key)
+            elif self.late is not None:  # keys that are not equal in the end may be now
+                self.obj.setdefault(key, *value)
+            else:
+                self.obj[key] = value[0]
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001  (raised in `_settle` if it is still so)
+            if self.late is None:
+                self.begin_late()
+        if self.late is not None:
+            self.late.append((key, *value) if value else key)
 
 
 _NOTHING: Final = object()
+_STATELESS: Final[tuple[Any, ...]] = (object.__hash__, str.__hash__, bytes.__hash__)  # nothing can be missing
 
 
 class Decoder:
@@ -77,7 +106,7 @@ class Decoder:
         self._reader = Reader(streams, blobs, references, source, namespace)
         self._objects = self._reader.objects
         self._frames: list[_Frame] = []
-        self._late: list[tuple[Any, ...]] = []  # (container, key[, value]) that were put off
+        self._late: list[tuple[Any, list[Any]]] = []  # containers to look at in the end, and their items
         self.root: Any = _NOTHING
 
     @property
@@ -124,11 +153,11 @@ class Decoder:
         self._open(op.SET, _SET, set())
 
     def _open(self, kind: int, do: int, obj: object) -> None:
+        self._frames.append(_Frame(kind, do, len(self._objects), obj))
         self._objects.append(obj)
-        self._frames.append(_Frame(kind, do, obj))
 
     def _open_plain(self, opcode: int) -> None:
-        self._frames.append(_Frame(opcode, _CLASS if opcode == op.OBJECT else _COLLECT))
+        self._frames.append(_Frame(opcode, _CLASS if opcode == op.OBJECT else _COLLECT, len(self._objects)))
 
     def _call(self, _opcode: int) -> None:
         frame = self._frames[-1]
@@ -161,8 +190,10 @@ class Decoder:
         frame = self._frames[-1]
         kind = frame.kind
         if kind in {op.TUPLE, op.FROZENSET}:
-            self._frames.pop()
             made = tuple(frame.values) if kind == op.TUPLE else frozenset(frame.values)
+            if kind == op.FROZENSET and frame.needs is not None:
+                self._late.append((made, frame.values))
+            self._close()
             self._objects.append(made)
             self._deliver(made)
         elif kind in _CALLED and frame.do != _PARTS:
@@ -170,8 +201,41 @@ class Decoder:
                 _extend(frame.obj, frame.values)
             frame.do = _PARTS
         else:
-            self._frames.pop()
+            if frame.late is not None:
+                self._late.append((frame.obj, frame.late))
+            self._close()
             self._deliver(frame.obj)
+
+    def _close(self) -> None:
+        """End the innermost frame; what it built is delivered next."""
+        needs = self._frames.pop().needs
+        if needs is not None and needs < len(self._frames):
+            self._hangs_on(needs)
+
+    def _refer(self, opcode: int) -> None:
+        ordinal = self._reader.ordinal(opcode)
+        value = self._objects[ordinal]
+        index = bisect_right(self._frames, ordinal, key=lambda frame: frame.first) - 1
+        if index >= 0:
+            frame = self._frames[index]
+            needs = index if frame.obj is value else frame.needs
+            if needs is not None:
+                self._hangs_on(needs)
+        self._deliver(value)
+
+    def _hangs_on(self, index: int) -> None:
+        """Note that what is delivered next hangs on a frame that is open.
+
+        A key's `__hash__` may ask for attributes that the key does not have yet: it, or what it holds, is part of a cycle
+        that is still being read. Its container takes it as well as it can, and again when the pod is read to its end.
+        Whether what is delivered hangs on an object that is not finished is told as in Tarjan's search for strong
+        components: a reference to one leaves its frame's index in the frame it is read in, and the least of them moves
+        outward with what ends.
+        """
+        frame = self._frames[-1]
+        frame.needs = index if frame.needs is None else min(index, frame.needs)
+        if frame.key is _NOTHING:
+            frame.hangs = True
 
     def _deliver(self, value: Any) -> None:
         if not self._frames:
@@ -186,12 +250,7 @@ class Decoder:
         elif do in {_PAIRS, _ATTRS}:
             self._pair(frame, value)
         elif do == _SET:
-            try:
-                frame.obj.add(value)
-            except MemoryError:
-                raise
-            except Exception:  # noqa: BLE001  (raised in `_settle` if it is still so)
-                self._late.append((frame.obj, value))
+            frame.give(value)
         elif do == _CLASS:
             frame.obj = object.__new__(value)
             frame.do = _ATTRS
@@ -210,7 +269,7 @@ class Decoder:
                 frame.do = _PARTS
                 setter(frame.obj, value)
         elif do == _SAME:
-            self._frames.pop()
+            self._close()
             self._deliver(value)
         else:
             raise ValueError("a value where a pod's stream has none")
@@ -222,31 +281,34 @@ class Decoder:
         key, frame.key = frame.key, _NOTHING
         if frame.do == _ATTRS:
             frame.obj.__dict__[sys.intern(key) if type(key) is str else key] = value
-        elif type(frame.obj) is dict:
-            self._insert(frame, key, value)
+        elif frame.kind == op.DICT:
+            frame.give(key, value)
         else:
             frame.obj[key] = value
 
-    def _insert(self, frame: _Frame, key: Any, value: Any) -> None:
-        """Give a dict a pair, or put it off: a key's `__hash__` may ask for attributes that the key does not have yet."""
-        if not frame.late:
-            try:
-                frame.obj[key] = value
-            except MemoryError:
-                raise
-            except Exception:  # noqa: BLE001  (raised in `_settle` if it is still so)
-                frame.late = True
-        if frame.late:
-            self._late.append((frame.obj, key, value))
-
     def _settle(self) -> None:
-        """Give containers what was put off."""
         late, self._late = self._late, []
-        for container, key, *value in late:
-            if value:
-                container[key] = value[0]
-            else:
-                container.add(key)
+        for container, items in late:
+            _settle(container, items)
+
+
+def _settle(container: Any, items: list[Any]) -> None:
+    """Hash a container's keys again. What code has changed in it meanwhile stays.
+
+    A frozenset is made only once: it is seen whether its members have the hashes that they had then.
+    """
+    if isinstance(container, frozenset):
+        if not all(member in container for member in items):
+            raise ValueError("a frozenset is part of what the hash of its members depends on")
+        return
+    now = _items(container)
+    container.clear()
+    container.update(items)
+    container.update(now)
+
+
+def _items(container: Any) -> list[Any]:
+    return list(container.items() if type(container) is dict else container)
 
 
 def _extend(obj: Any, values: list[Any]) -> None:
@@ -298,6 +360,8 @@ _STEPS: Final[dict[int, Callable[[Decoder, int], None]]] = {
     op.NEW_EX: Decoder._open_plain,
     op.CALL: Decoder._call,
     op.SAME: Decoder._same,
+    op.REF: Decoder._refer,
+    op.REFB: Decoder._refer,
     op.STATE: Decoder._part,
     op.ATTRS: Decoder._part,
     op.DICT_STATE: Decoder._part,

@@ -109,6 +109,16 @@ class Encoder(Ledger):
         self._writers.append(writer)
         return writer
 
+    def _root(self, entry: Entry, pod: Pod) -> None:
+        super()._root(entry, pod)
+        if (
+            entry.pod is not pod and entry.oid == pod.oid
+        ):  # the object took its oid along to the pod that it lies in
+            pod.oid = self._new_oid()
+            for other in self._done:
+                if other.within == entry.oid:
+                    other.within = pod.oid
+
     def _close(self) -> None:
         writer = self._writers.pop()
         pod = writer.pod

@@ -105,9 +105,9 @@ BLOB_WRITABLE: Final = 4
 TARGET_LEAST: Final = 2048
 CHUNKS: Final = 128  # of a pod that is smaller than `LARGE`
 LARGE: Final = 768 << 10
-TARGET_LARGE: Final = 16384  # also of a pod whose size cannot be guessed
-HUGE: Final = 4 << 20
-TARGET_HUGE: Final = 32768
+TARGET_LARGE: Final = (
+    32768  # also of a pod whose size cannot be guessed; smaller ones are hashed at half the speed
+)
 HEAD: Final = (
     4  # chunks near a pod's head are smaller: as long as less than so many times the target was written
 )

@@ -85,6 +85,11 @@ class Reader:
         """Read which object of another pod is meant."""
         return self._references[self._varint()]
 
+    def ordinal(self, opcode: int) -> int:
+        """Read which object of this pod is meant."""
+        back = self._varint() if opcode == op.REFB else 0
+        return self._bases[len(self._bases) - 1 - back] + self._varint()
+
     def value(self, opcode: int) -> Any:
         """Read a value that needs no frame."""
         if opcode >= op.SMALL:
@@ -190,10 +195,6 @@ class Reader:
             value = bytes(data)
         return value if kind in {op.BLOB_READ_ONLY, op.BLOB_WRITABLE} else self._new(value)
 
-    def _ref(self, opcode: int) -> object:
-        back = self._varint() if opcode == op.REFB else 0
-        return self.objects[self._bases[len(self._bases) - 1 - back] + self._varint()]
-
     def _global(self, _opcode: int) -> object:
         value = self._source.by_name(self._text(), self._text())
         self._globals.append(value)
@@ -216,8 +217,6 @@ _VALUES: Final[dict[int, Callable[[Reader, int], object]]] = {
     op.BYTEARRAY: Reader._bytearray,
     op.BLOB: Reader._blob,
     op.BUFFER: Reader._buffer,
-    op.REF: Reader._ref,
-    op.REFB: Reader._ref,
     op.GLOBAL: Reader._global,
     op.GREF: Reader._gref,
     op.NAMESPACE: Reader._the_namespace,

@@ -319,6 +319,12 @@ def _type_variable(_reducer: Reducer, variable: typing.TypeVar) -> Reduced:
     name = name_of(variable, variable.__name__)
     if name is not None:
         return Reduced(BY_NAME, *name)
+    newer: Any = variable
+    more: tuple[tuple[str, object], ...] = ()
+    if getattr(newer, "__infer_variance__", False):  # since Python 3.12
+        more += (("infer_variance", True),)
+    if hasattr(newer, "has_default") and newer.has_default():  # since Python 3.13
+        more += (("default", newer.__default__),)
     arguments = (
         variable.__name__,
         variable.__constraints__,
@@ -326,6 +332,7 @@ def _type_variable(_reducer: Reducer, variable: typing.TypeVar) -> Reduced:
         variable.__covariant__,
         variable.__contravariant__,
         getattr(variable, "__module__", None),
+        *more,
     )
     return Reduced(BY_CALL, make_type_variable, arguments)
 
@@ -337,10 +344,13 @@ def make_type_variable(
     covariant: bool,
     contravariant: bool,
     module: str | None,
+    *more: tuple[str, object],
 ) -> Any:
-    """Make a type variable."""
+    """Make a type variable; `more` is what only some of them have."""
     make: Any = typing.TypeVar
-    made = make(name, *constraints, bound=bound, covariant=covariant, contravariant=contravariant)
+    made = make(
+        name, *constraints, bound=bound, covariant=covariant, contravariant=contravariant, **dict(more)
+    )
     made.__module__ = module
     return made
 

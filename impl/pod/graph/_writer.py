@@ -120,10 +120,8 @@ class Writer:
             if frame.count >= 8 and frame.done:
                 known = True
                 guess = min(guess * frame.count // frame.done, 1 << 40)
-        if not known or op.LARGE <= guess < op.HUGE:
+        if not known or guess >= op.LARGE:
             self.target = op.TARGET_LARGE
-        elif guess >= op.HUGE:
-            self.target = op.TARGET_HUGE
         else:
             self.target = max(op.TARGET_LEAST, 1 << ((guess // op.CHUNKS).bit_length() - 1))
 

@@ -1,4 +1,4 @@
-"""The encoder and decoder that run: the compiled kernel's, or, where it is missing, those of `pod.graph`.
+"""What runs of the hot path: the compiled kernel's code, or, where that is missing, the Python of `pod.graph` and `_bindings`.
 
 Both write the same bytes and read each other's. A binary that was made of other sources than those beside it is not used.
 `POD_KERNEL=python` asks for the ones in Python.
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from pod.graph import Decoder as _PythonDecoder
 from pod.graph import Encoder as _PythonEncoder
+from pod.kernel._bindings import binds_the_same as _binds_the_same
 from pod.kernel._build import binary_path, source_digest
 
-__all__ = ["Decoder", "Encoder", "in_kernel"]
+__all__ = ["Decoder", "Encoder", "binds_the_same", "in_kernel"]
 
 
 def _compiled() -> Any:
@@ -35,9 +36,11 @@ _kernel = _compiled()
 if TYPE_CHECKING:
     Decoder = _PythonDecoder
     Encoder = _PythonEncoder
+    binds_the_same = _binds_the_same
 else:
     Decoder = _PythonDecoder if _kernel is None else _kernel.Decoder
     Encoder = _PythonEncoder if _kernel is None else _kernel.Encoder
+    binds_the_same = _binds_the_same if _kernel is None else _kernel.binds_the_same
 
 
 def in_kernel() -> bool:

@@ -3,6 +3,8 @@
 
 #include "_kernel.h"
 
+#include "_decoder_stack.h"
+#include "_decoder_late.h"
 #include "_decoder_frames.h"
 #include "_decoder_values.h"
 
@@ -153,6 +155,7 @@ decoder_traverse(Decoder *d, visitproc visit, void *arg)
     for (Py_ssize_t i = 0; i < d->frames_count; i++) {
         Py_VISIT(d->frames[i].obj);
         Py_VISIT(d->frames[i].key);
+        Py_VISIT(d->frames[i].late);
     }
     return 0;
 }

@@ -240,6 +240,7 @@ read_reference(Decoder *d, int opcode)
     if (index >= (uint64_t)d->objects_count) {
         return broken("a reference to an object that is not there yet");
     }
+    refer(d, (Py_ssize_t)index);
     return deliver(d, Py_NewRef(d->objects[index]));
 }
 

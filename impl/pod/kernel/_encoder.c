@@ -88,7 +88,6 @@ encoder_encode(Encoder *e, PyObject *args)
         abandon(e);
         return NULL;
     }
-    PodState *state = (PodState *)Py_NewRef((PyObject *)TOP(e)->state);
     int failed = push(e, root, 0, 0) < 0;
     unsigned int steps = 0;
     while (!failed && e->frames_count) {
@@ -100,9 +99,8 @@ encoder_encode(Encoder *e, PyObject *args)
     }
     if (!failed) {
         Entry *entry = find(e, root);
-        failed = (entry && root_entry(entry, state) < 0) || close_pod(e) < 0;
+        failed = (entry && root_entry(e, entry) < 0) || close_pod(e) < 0;
     }
-    Py_DECREF((PyObject *)state);
     if (failed) {
         abandon(e);
         return NULL;

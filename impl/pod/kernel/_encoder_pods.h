@@ -135,11 +135,8 @@ aim(Encoder *e, Writer *w)
             guess = product > ((uint64_t)1 << 40) ? (uint64_t)1 << 40 : (uint64_t)product;
         }
     }
-    if (!known || (guess >= LARGE && guess < HUGE)) {
+    if (!known || guess >= LARGE) {
         w->target = TARGET_LARGE;
-    }
-    else if (guess >= HUGE) {
-        w->target = TARGET_HUGE;
     }
     else {
         w->target = TARGET_LEAST;

@@ -275,12 +275,42 @@ push(Encoder *e, PyObject *obj, int edge, int ours)
     return 0;
 }
 
-/* Give a pod's oid to its root, unless that lies in another pod or has one. */
+/* Give the innermost pod another oid: its root took the one that it was opened with along to the pod that it lies in. */
 static int
-root_entry(Entry *entry, PodState *state)
+rename_pod(Encoder *e)
 {
+    PodState *state = TOP(e)->state;
+    int64_t before = state->oid;
+    state->oid = e->next_oid++;
+    if (set_number(TOP(e)->pod, "oid", (uint64_t)state->oid) < 0) {
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(e->written); i++) {
+        PyObject *pod = PyList_GET_ITEM(e->written, i);
+        PodState *other = (PodState *)PyObject_GetAttrString(pod, "entries");
+        if (!other) {
+            return -1;
+        }
+        int result = 0;
+        if (other->within == before) {
+            other->within = state->oid;
+            result = set_number(pod, "within", (uint64_t)other->within);
+        }
+        Py_DECREF((PyObject *)other);
+        if (result < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Give the innermost pod's oid to its root, unless that lies in another pod or has one. */
+static int
+root_entry(Encoder *e, Entry *entry)
+{
+    PodState *state = TOP(e)->state;
     if (entry->state != state) {
-        return 0;
+        return entry->oid == state->oid ? rename_pod(e) : 0;
     }
     if (!entry->oid) {
         entry->oid = state->oid;
@@ -312,7 +342,7 @@ end_frame(Encoder *e)
             PyErr_SetString(PyExc_SystemError, "the root of a pod is unknown");
             return -1;
         }
-        if (root_entry(entry, TOP(e)->state) < 0) {
+        if (root_entry(e, entry) < 0) {
             return -1;
         }
         if (close_pod(e) < 0) {

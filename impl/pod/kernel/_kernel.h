@@ -29,9 +29,7 @@ enum {
 #define TARGET_LEAST 2048
 #define CHUNKS 128
 #define LARGE (768 << 10)
-#define TARGET_LARGE 16384
-#define HUGE (4 << 20)
-#define TARGET_HUGE 32768
+#define TARGET_LARGE 32768
 #define HEAD 4
 #define ALIGNED 64
 #define CALLS_LIMIT 16384

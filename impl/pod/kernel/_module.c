@@ -4,11 +4,41 @@
 
 PyObject *pod_class, *stale_class;
 
+/* As pod/kernel/_bindings.py says: both dicts are walked side by side, by the addresses in them. */
+static PyObject *
+binds_the_same(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *mapping, *seen, *others;
+    if (!PyArg_ParseTuple(args, "O!O!O!", &PyDict_Type, &mapping, &PyDict_Type, &seen, &PySet_Type, &others)) {
+        return NULL;
+    }
+    PyObject *name, *value, *seen_name, *seen_value;
+    Py_ssize_t at = 0, next = 0;
+    int more = PyDict_Next(seen, &next, &seen_name, &seen_value);
+    while (PyDict_Next(mapping, &at, &name, &value)) {
+        if (more && name == seen_name && value == seen_value) {
+            more = PyDict_Next(seen, &next, &seen_name, &seen_value);
+            continue;
+        }
+        int other = PyUnicode_CheckExact(name) ? PySet_Contains(others, name) : 0;
+        if (other <= 0) {
+            return other < 0 ? NULL : Py_NewRef(Py_False);
+        }
+    }
+    return PyBool_FromLong(!more);
+}
+
+static PyMethodDef functions[] = {
+    {"binds_the_same", binds_the_same, METH_VARARGS, "Say whether a dict binds the names of another to the same objects."},
+    {NULL, NULL, 0, NULL},
+};
+
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "pod.kernel._kernel",
     .m_doc = "The encoder and the decoder of pod.graph, compiled.",
     .m_size = -1,
+    .m_methods = functions,
 };
 
 PyMODINIT_FUNC

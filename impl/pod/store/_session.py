@@ -23,10 +23,12 @@ from pod.kernel import Encoder
 from pod.store._host import Host, type_name, unsaved
 from pod.store._record import Bound, elsewhere, pack_names, pack_pod, pack_pods, pods_below
 from pod.store._report import Unsaved
-from pod.tracking import Namespace, Watch, variables_of
+from pod.tracking import Namespace, Watch, binds_as_before, variables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from typing_extensions import Buffer
 
     from pod.podding import Podding
     from pod.store._host import Sink
@@ -64,9 +66,11 @@ class Session:
         self.is_own = isinstance(namespace, Namespace)
         self.parent: int | None = None
         self.branch: str | None = None
-        self.watch = Watch(self._rebound)
+        watch = Watch(self._rebound if self.is_own else None)
+        # A managed namespace holds the watch, which holds the session: what is let go of is freed at once.
+        self._watch = weakref.ref(watch) if self.is_own else lambda: watch
         if isinstance(namespace, Namespace):
-            namespace.watch(self.watch)
+            namespace.watch(watch)
         self._podding = podding
         self._fresh()
 
@@ -87,6 +91,14 @@ class Session:
         self.pods_root = b""
         self.stored: int | None = None
         self.is_fresh = True
+
+    @property
+    def watch(self) -> Watch:
+        """What the namespace tells of what is touched."""
+        found = self._watch()
+        if found is None:
+            raise ReferenceError("the namespace is gone")
+        return found
 
     @property
     def _mapping(self) -> Mapping[str, Any]:
@@ -145,6 +157,8 @@ class Session:
 
     def encode(self, touched: Touched, chosen: Iterable[str] | None, sink: Sink) -> Encoded:
         """Write what may have changed; `commit` or `reset` must follow."""
+        if chosen is None and self._is_untouched(touched):
+            return Encoded(self.names, self.pods, [], (), changed=False)
         current = self._current(chosen)
         everything = touched.everything or self.is_fresh
         seen = self._seen
@@ -158,8 +172,6 @@ class Session:
         self._seen = current
         self._uses = None
         seen = {}
-        self._host.reducer = Reducer(self._mapping)
-        self.encoder.namespace = self._mapping
         first = [self.names[name].oid for name in (*names, *gone) if name in self.names]
         first += [self.names[name].oid for name in self._hidden]
         roots = [self.owners[oid] for oid in first if oid in self.owners]
@@ -168,6 +180,8 @@ class Session:
         if not active and not names and not gone and not self._hidden:
             return Encoded(self.names, self.pods, [], (), changed=False)
         written: list[Pod] = []
+        self._host.reducer = Reducer(self._mapping)
+        self.encoder.namespace = self._mapping
         self._host.sink = sink
         try:
             while True:
@@ -180,8 +194,20 @@ class Session:
         finally:
             del self._host.sink
 
-    def roots(self, encoded: Encoded, put: Put) -> tuple[bytes, bytes]:
+    def _is_untouched(self, touched: Touched) -> bool:
+        """Say whether nothing can have changed; what follows would find out, too, but list the variables for it."""
+        suspects = touched.everything or touched.names or self._hidden or self._exposed or self._failed
+        return not (suspects or self.is_fresh) and (
+            len(self._seen) == len(self.names) and binds_as_before(self._mapping, self._seen)
+        )
+
+    def roots(self, encoded: Encoded, sink: Sink) -> tuple[bytes, bytes]:
         """Store the maps of names and of pods; return their roots."""
+        pieces: list[tuple[bytes, Sequence[Buffer]]] = []
+
+        def put(digest: bytes, parts: Sequence[Buffer]) -> None:
+            pieces.append((digest, parts))
+
         if encoded.changed or not self.names_root:
             for pod in encoded.new:
                 self.values[pod.oid] = pack_pod(pod, put)
@@ -192,6 +218,7 @@ class Session:
                 self.names_root = pack_names(self.names, put)
                 self._rooted = self.names
             self.pods_root = pack_pods(values, put)
+            sink.put_all(pieces)  # many at once cost less
         return self.names_root, self.pods_root
 
     def _summarize(self) -> None:

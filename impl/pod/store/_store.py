@@ -103,7 +103,7 @@ class Store(Keeping):
                 counted = Counted(transaction)
                 encoded = session.encode(touched, chosen, counted)
                 clock.lap("encode")
-                roots = session.roots(encoded, transaction.put)
+                roots = session.roots(encoded, transaction)
                 report = self._commit(session, transaction, encoded, roots, counted, message, clock)
         except BaseException:
             session.reset()
@@ -211,7 +211,7 @@ class Store(Keeping):
             spool = Spool(self._log)
             counted = Counted(spool)
             encoded = session.encode(touched, chosen, counted)
-            roots = session.roots(encoded, spool.put)
+            roots = session.roots(encoded, spool)
             clock.lap("encode")
 
             def write() -> SaveReport:

@@ -20,6 +20,7 @@ What stays unseen is said in docs/pod-semantics.md.
     Everything                                  all names, always
     is_variable(name) -> bool                   not a dunder, not IPython's
     variables_of(mapping) -> dict[str, object]  without touching anything
+    binds_as_before(mapping, seen) -> bool      whether these are still its variables
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from __future__ import annotations
 from pod.tracking._namespace import Namespace, Touched, Watch
 from pod.tracking._policy import ByName, Everything, Tracking
 from pod.tracking._unloaded import Unloaded
-from pod.tracking._variables import is_variable, variables_of
+from pod.tracking._variables import binds_as_before, is_variable, variables_of
 
 __all__ = [
     "ByName",
@@ -37,6 +38,7 @@ __all__ = [
     "Tracking",
     "Unloaded",
     "Watch",
+    "binds_as_before",
     "is_variable",
     "variables_of",
 ]

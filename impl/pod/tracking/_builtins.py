@@ -1,6 +1,6 @@
 """The builtins of code in a managed namespace, which show when code with locals of its own is about to run in it.
 
-Before Python 3.13 the body of a class, and what a function gives to `exec` or `eval`, read the namespace's names past
+The body of a class, and what a function gives to `exec` or `eval`, read the namespace's names past
 `__getitem__`. That they ran shows nowhere but here, where what runs them is looked up. Nothing is put between the code and
 what it calls: what is found is what `builtins` holds at that moment.
 """

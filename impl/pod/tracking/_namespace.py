@@ -1,15 +1,13 @@
 """A dict of variables that knows which of them were touched.
 
 Code that runs with it as its globals reads and writes names through `__getitem__` and `__setitem__`, for it is not an
-exact dict. Two routes go past them: `global` stores in functions, which a save sees by identity, and (before Python 3.13)
-the names that code with locals of its own reads: a class's body, what a function gives to `exec`. So looking up what
-runs such code counts as touching everything (`_builtins`), and so does binding a class that no import finds, for code
-may bring builtins of its own.
+exact dict. Two routes go past them: `global` stores in functions, which a save sees by identity, and the names that code
+with locals of its own reads: a class's body, what a function gives to `exec`. So looking up what runs such code counts as
+touching everything (`_builtins`), and so does binding a class that no import finds, for code may bring builtins of its own.
 """
 
 from __future__ import annotations
 
-import sys
 import weakref
 from collections.abc import ItemsView, KeysView, ValuesView
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
     from pod.tracking._unloaded import Unloaded
 
-_BODIES_BYPASS: Final = sys.version_info < (3, 13)
 _BUILTINS: Final = "__builtins__"
 
 
@@ -91,8 +88,6 @@ class Namespace(dict[str, Any]):
 
     def _watch_builtins(self) -> None:
         """See when code whose globals this is looks up what runs code with locals of its own."""
-        if not _BODIES_BYPASS:
-            return
         this = weakref.ref(self)
 
         def running() -> None:
@@ -128,7 +123,7 @@ class Namespace(dict[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._rebind(key)
-        if _BODIES_BYPASS and isinstance(value, type) and name_of(value) is None:
+        if isinstance(value, type) and name_of(value) is None:
             self._everything = True
         dict.__setitem__(self, key, value)
 

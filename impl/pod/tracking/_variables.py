@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from pod.kernel import binds_the_same
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,14 +21,17 @@ def is_variable(name: str) -> bool:
 def variables_of(mapping: Mapping[str, Any]) -> dict[str, object]:
     """Return a namespace's variables in their order, without touching them."""
     found = dict(dict.items(mapping)) if isinstance(mapping, dict) else dict(mapping)
-    found.pop("__builtins__", None)  # in every namespace that code ran in
-    if not _VARIABLES.issuperset(found):
-        for name in found.keys() - _VARIABLES:
-            if type(name) is not str or not _learn(name):
-                del found[name]
+    for name in found.keys() - _VARIABLES:
+        if type(name) is not str or not _learn(name):
+            del found[name]
     for name in _hidden_by_ipython(mapping):
         found.pop(name, None)
     return found
+
+
+def binds_as_before(mapping: Mapping[str, Any], seen: dict[str, object]) -> bool:
+    """Say whether a namespace's variables are those that were seen, bound to the same objects; it may say no without need."""
+    return isinstance(mapping, dict) and binds_the_same(mapping, seen, _OTHERS)
 
 
 def _learn(name: str) -> bool:
@@ -34,6 +39,7 @@ def _learn(name: str) -> bool:
     if is_variable(name):
         _VARIABLES.add(name)
         return True
+    _OTHERS.add(name)
     return False
 
 
@@ -46,3 +52,4 @@ def _hidden_by_ipython(mapping: Mapping[str, Any]) -> frozenset[str]:
 
 
 _VARIABLES: Final[set[str]] = set()
+_OTHERS: Final[set[str]] = set()

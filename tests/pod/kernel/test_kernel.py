@@ -256,6 +256,39 @@ def test_what_is_handed_out_was_written_in_another_pod() -> None:
         assert loaded[0] is loaded[2]
 
 
+class Looping:
+    """Is made of what leads to it again."""
+
+    def __init__(self, shared: list[Any], around: list[Any]) -> None:
+        self.shared = shared
+        self.around = around
+
+    def __reduce__(self) -> Any:
+        return Looping, (self.shared, self.around)
+
+
+def test_a_root_that_lies_in_another_pod_takes_its_oid_along() -> None:
+    seen = []
+    for encoder_class in (graph.Encoder, compiled.Encoder):
+        shelf = Shelf()
+        encoder = encoder_class(shelf, 2)
+        looping = Looping([1], [])
+        looping.around += [looping.shared, looping]
+        pods: list[Any] = []
+        for _ in range(3):
+            encoder.begin(pods)
+            pods = encoder.encode(looping)
+            inner, outer = pods
+            assert inner.within == outer.oid
+            assert outer.oid not in inner.exports
+            loaded = decode(compiled.Decoder, pods, shelf)
+            assert loaded.around[0] is loaded.shared
+            assert loaded.around[1] is loaded
+            encoder.finish(pods, {})
+            seen.append(written(pods))
+    assert seen[:3] == seen[3:]
+
+
 class Hiding:
     """Does not tell what it holds."""
 

@@ -366,6 +366,19 @@ def test_a_namespace_that_is_let_go_of_is_freed(store: pod.Store) -> None:
     assert gone() is None
 
 
+def test_a_version_that_is_let_go_of_is_freed_at_once(store: pod.Store) -> None:
+    tid = store.save({"a": [1], "b": {2}})
+    gc.disable()
+    try:
+        loaded = store.load(tid)
+        store.save(loaded)
+        gone = weakref.ref(loaded), weakref.ref(loaded["b"])
+        del loaded
+        assert [each() for each in gone] == [None, None]
+    finally:
+        gc.enable()
+
+
 def test_one_namespace_in_two_stores(tmp_path: Path) -> None:
     ns = pod.new_managed_namespace({"a": [1]})
     with pod.open(tmp_path / "one") as one, pod.open(tmp_path / "two") as two:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -63,7 +62,6 @@ def test_a_function_touches_what_it_reads_when_it_runs(watched: tuple[Namespace,
     assert "a" in names_touched_by(watched, "f()")
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="class bodies read through the namespace")
 def test_binding_a_class_touches_everything_for_its_body_bypasses_the_namespace(
     watched: tuple[Namespace, Watch],
 ) -> None:
@@ -181,7 +179,6 @@ class TestEverything(TrackingSuite):
     tracking = Everything()
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="class bodies read names as all code does")
 def test_beginning_to_build_a_class_touches_everything(watched: tuple[Namespace, Watch]) -> None:
     with pytest.raises(ZeroDivisionError):
         exec("class K:\n 1 / 0", watched[0])
