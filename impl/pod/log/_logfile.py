@@ -48,6 +48,8 @@ class LogFile:
         Up to where the file is known to have been written whole. Beyond `end`: it is damaged.
     hinted
         Whether the file `durable` says so.
+    spare
+        Memory that was read into, to be used again.
     """
 
     def __init__(self, io: IO, path: Path) -> None:
@@ -64,6 +66,7 @@ class LogFile:
         self.index = Index(Table.empty(self.generation))
         self.end = self.durable = FILE_HEADER_BYTES
         self.hinted = False
+        self.spare: list[memoryview] = []
         self._newest_frame = b""
 
     def load(self, table: Table | None, durable: int | None) -> None:
@@ -166,7 +169,9 @@ class Reading:
         """
         log = self._log
         places = [log.place(digest) for digest in digests]
-        memory = memoryview(bytearray())
+        memory = (
+            log.spare.pop() if log.spare else memoryview(bytearray())
+        )  # new memory costs as much as reading it
         first = 0
         while first < len(places):
             start, length = places[first]
@@ -182,6 +187,8 @@ class Reading:
                     raise Corrupt(f"{log.path}: it ends within piece {digest.hex()[:16]}")
                 yield memory[offset - start : offset - start + length]
             first = last
+        if len(memory) <= _RUN_BYTES:
+            log.spare.append(memory)
 
     def read_into(self, pieces: Sequence[tuple[bytes, memoryview]]) -> None:
         """Read each piece into the buffer beside it, which has its length."""
