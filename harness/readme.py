@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from harness import podmicro
@@ -37,6 +36,10 @@ _HEAD: Final = (
     "Bound by, empty / warm", "n", "Label",
 )  # fmt: skip
 _SEED_HEAD: Final = _HEAD[:7]
+_BRIEF_HEAD: Final = (
+    "pond's cache", "Access pattern", "S3", "Saved, empty cache", "Published", "Saved, warm cache", "Published", "n",
+    "Label",
+)  # fmt: skip
 _LAST: Final = ("pond", "pond-blind", "null", "tmpfs")  # the others, peers, stand before them
 
 
@@ -45,10 +48,13 @@ def _markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (head, rule, *lines)]
 
 
-def _seed(path: Path) -> list[str]:
+def _seed_rows(home: Home) -> list[dict[str, str]]:
+    with (home.published / "pond_readme.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _seed(home: Home) -> list[str]:
     """Return the published table of the seed, by its own figures."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
     lines = [
         (
             row["system"],
@@ -59,9 +65,64 @@ def _seed(path: Path) -> list[str]:
             f"{row['warm_cache_s']} s",
             f"{row['warm_cache_speedup_pct']}%",
         )
-        for row in rows
+        for row in _seed_rows(home)
     ]
     return _markdown(_SEED_HEAD, lines)
+
+
+def _brief(home: Home) -> list[str]:
+    """Return how much of Mountpoint's time without a cache pond saves, here and as published; empty without such results.
+
+    Of each cache and access pattern, the results that rest on the most rounds are shown.
+    """
+    found: dict[tuple[str, str, str], dict[str, Row]] = {}
+    for suite in SUITES:
+        for row in rows_of(load_cases(suite, home)):
+            if row.case["system"] == "pond" and row.shown and row.versus_baseline is not None:
+                found.setdefault((suite, row.case["id"], row.case["machine_id"]), {})[row.state] = row
+    best: dict[tuple[str, str], dict[str, Row]] = {}
+    for states in found.values():
+        case = next(iter(states.values())).case
+        place = (case["params"]["access"], case["config"])
+        if _pairs(states) > _pairs(best.get(place, {})):
+            best[place] = states
+    if not best:
+        return []
+    seed = {
+        (row["access_pattern"], row["cache"].partition("-")[0]): row
+        for row in _seed_rows(home)
+        if row["system"] == "pond"
+    }
+    lines = []
+    for place in sorted(best):
+        states, published = best[place], seed.get(place, {})
+        case = states["cold"].case
+        warm = states.get("warm")
+        lines.append(
+            (
+                cache_text(case),
+                place[0],
+                str(case["params"]["s3"]),
+                speedup(states["cold"].versus_baseline),
+                f"{published.get('empty_cache_speedup_pct', NOTHING)}%",
+                speedup(warm.versus_baseline if warm else None),
+                f"{published.get('warm_cache_speedup_pct', NOTHING)}%",
+                str(_pairs(states)),
+                case["label"],
+            )
+        )
+    return [
+        "In short: what pond saves of the time that Mountpoint takes without a cache.",
+        "",
+        *_markdown(_BRIEF_HEAD, lines),
+        "",
+    ]
+
+
+def _pairs(states: Mapping[str, Row]) -> int:
+    """Return the number of rounds in which both were measured with an empty cache."""
+    cold = states.get("cold")
+    return cold.versus_baseline.n if cold is not None and cold.versus_baseline is not None else 0
 
 
 def _order(case: Mapping[str, Any]) -> tuple[object, ...]:
@@ -159,10 +220,11 @@ def render(home: Home) -> str:
         [
             BEGIN,
             "",
+            *_brief(home),
             *(lines or ["No results are published yet: `make bench-fuse`, then `harness publish`.", ""]),
             "Published by the seed: real size (118,287 files, 18.2 GiB), an EC2 `t4g.2xlarge`, real S3, n = 1.",
             "",
-            *_seed(home.published / "pond_readme.csv"),
+            *_seed(home),
             "",
             END,
         ]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.errors import UsageError
+from harness.ground import harness_digest
 from harness.home import Home
 from harness.machine import commit_of, machine_facts, machine_id, source_digest
 from harness.podmicro._results import SUITE, case_of, write_cases
@@ -25,7 +26,17 @@ __all__ = ["Plan", "make_plan", "plan_of", "run_plan"]
 
 TIMEOUT_S: Final = 1800.0
 SEED: Final = 42
-_SAME: Final = ("suite", "rounds", "groups", "scale", "versions", "digest", "machine_id")
+_SAME: Final = (
+    "suite",
+    "rounds",
+    "groups",
+    "scale",
+    "versions",
+    "digest",
+    "harness_digest",
+    "machine_id",
+    "commit",
+)
 _MEMORY_BYTES: Final = 14 << 30  # more than any session uses, files included
 
 
@@ -104,7 +115,8 @@ def run_plan(
                 say(f"{name}: not installed; {how}")
         run.begin(facts)
         say("using the memory once, so that nobody is measured with its first use (up to a minute)")
-        touch_memory(int(_MEMORY_BYTES * plan.scale))
+        if not touch_memory(int(_MEMORY_BYTES * plan.scale)):
+            say("the memory could not be used beforehand: whoever uses it first takes longer")
         outcomes: dict[tuple[str, str], list[dict[str, Any]]] = {pair: [] for pair in plan.pairs}
         cases: list[dict[str, Any]] = []
         for number in range(1, plan.rounds + 1):
@@ -152,6 +164,7 @@ def _facts(plan: Plan, home: Home, missing: Mapping[str, str | None]) -> dict[st
         "scale": plan.scale,
         "seeds": {"session": SEED},
         "versions": {name: "unknown" if missing[name] else SYSTEMS[name].version() for name in plan.systems},
+        "harness_digest": harness_digest(),
         "digest": source_digest(Path(__file__).resolve().parents[2] / "impl" / "pod"),
         "machine": machine,
         "machine_id": machine_id(machine),

@@ -22,17 +22,19 @@ bytearray(int(sys.argv[1]))
 
 
 def touch_memory(needed_bytes: int) -> int:
-    """Use memory once, in a process that ends, as far as it is free; return its bytes, 0 where that is not known.
+    """Use memory once, in a process that ends, as far as it is free; return its bytes, 0 where that was not possible.
 
     The first use of a page costs a guest up to 16 us, forty times what it costs afterwards: whoever happens to come first
     would be measured with it.
     """
     size = min(needed_bytes, int(_available_bytes() * _SHARE))
-    if size:
-        with contextlib.suppress(subprocess.SubprocessError):
-            subprocess.run(
-                [sys.executable, "-c", _CODE, str(size)], check=True, capture_output=True, timeout=_TIMEOUT_S
-            )
+    if not size:
+        return 0
+    command = [sys.executable, "-c", _CODE, str(size)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT_S)
+    except subprocess.SubprocessError:
+        return 0
     return size
 
 

@@ -193,8 +193,13 @@ def test_memory_is_used_once_as_far_as_it_is_free(monkeypatch: pytest.MonkeyPatc
     little.write_text("MemTotal: 900 kB\nMemAvailable:     500 kB\n")
     monkeypatch.setattr("harness.podmicro._touch._MEMINFO", little)
     assert touch_memory(1 << 20) == 300 << 10
+    monkeypatch.setattr(
+        "harness.podmicro._touch._CODE", "import sys; sys.exit(len(bytes(int(sys.argv[1]))) != 1)"
+    )
+    assert touch_memory(1) == 1
+    assert touch_memory(2) == 0
     monkeypatch.setattr("harness.podmicro._touch._MEMINFO", tmp_path / "none")
-    assert touch_memory(1 << 20) == 0
+    assert touch_memory(1) == 0
 
 
 def test_a_run_interleaves_and_writes_results(tmp_path: Path) -> None:

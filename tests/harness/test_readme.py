@@ -65,6 +65,25 @@ def test_speedup_is_over_mountpoint_without_cache(home: Home) -> None:
     assert pond.split("|")[5].strip() == "75.0%"
 
 
+def test_in_short_pond_stands_beside_what_was_published(home: Home) -> None:
+    assert "In short" not in render(home)
+    baseline = case("mountpoint", "nocache")
+    for one in baseline["trials"]:
+        one["epochs"][0]["samples"]["epoch_s"] = 8.0
+        one["epochs"][1]["samples"]["epoch_s"] = 4.0
+    publish(home, case(), baseline, tmpfs([1.0] * 7))
+
+    lines = render(home).splitlines()
+    short = lines[
+        lines.index("In short: what pond saves of the time that Mountpoint takes without a cache.") + 4
+    ]
+
+    cells = [cell.strip() for cell in short.split("|")[1:-1]]
+    assert cells == [
+        "19GiB x 1/118 = 191 MiB", "random", "sim-aws", "75.0%", "91.6%", "75.0%", "93.7%", "7", "CLOSED",
+    ]  # fmt: skip
+
+
 def test_a_ratio_says_its_pairs_only_where_they_are_not_the_rows_n(home: Home) -> None:
     publish(
         home,

@@ -71,6 +71,7 @@ IDENTITY = {
     "empty dict of an instance with slots": "class A:\n __slots__ = ('x', '__dict__')\na = A(); a.x = 1; d = a.__dict__; b = A(); e = b.__dict__",
     "empty dict of a list": "class A(list): pass\na = A([1]); d = a.__dict__; b = A()",
     "empty dict of an exception": "e = ValueError(1); d = e.__dict__",
+    "an attribute that pandas has, too": "class L(list): pass\na = L(); a._metadata = None; b = L(); b._metadata = L.x = [1]",
     "dict of an exception": "e = ValueError(1); e.x = [1]; d = e.__dict__",
     "dict of a function": "def f(): pass\nf.x = [1]; d = f.__dict__",
     "globals of a function": "env = {}\nexec('x = [1]\\ndef g(): return x', env)\ndel env['__builtins__']; x = env['x']",

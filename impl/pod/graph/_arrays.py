@@ -35,12 +35,18 @@ class Cells:
     """The objects of an array in the order of its memory; written as a list of them.
 
     It keeps no reference to the array, nor to what lies in it: what the graph explains is counted against those.
+
+    Attributes
+    ----------
+    edge
+        How many references to each object the array explains: none if other arrays may show the same memory.
     """
 
-    __slots__ = ("_array",)
+    __slots__ = ("_array", "edge")
 
-    def __init__(self, array: Any) -> None:
+    def __init__(self, array: Any, edge: int) -> None:
         self._array = weakref.ref(array)
+        self.edge = edge
 
     def flat(self) -> Any:
         """Return them as an array of one dimension, which shows the array's own memory."""
@@ -160,21 +166,16 @@ def is_simple_subclass(cls: type) -> bool:
     )
 
 
-def reduce_owned(array: Any) -> Reduced | None:
-    """Take an array apart whose memory is its own."""
+def reduce_owned(array: Any, *, alone: bool = True) -> Reduced | None:
+    """Take an array apart whose memory is its own, or will be; `alone`: nobody else shows it now."""
     dtype = array.dtype
     order = _order(array)
     if dtype.hasobject:
         if dtype.kind != "O":
             return None
-        copied = array.ravel().tolist() if _laid_out(array) is None else []
+        items = array.ravel().tolist() if _laid_out(array) is None else Cells(array, int(alone))
         return Reduced(
-            BY_CALL,
-            make_objects,
-            (array.shape, order),
-            (copied or Cells(array), array.flags.writeable),
-            setter=fill_objects,
-            holds=copied,
+            BY_CALL, make_objects, (array.shape, order), (items, array.flags.writeable), setter=fill_objects
         )
     arguments = (_dtype(dtype), array.shape, order)
     fill = array.nbytes > 0
@@ -183,21 +184,28 @@ def reduce_owned(array: Any) -> Reduced | None:
     return Reduced(BY_CALL, make_array, arguments, False, setter=set_writeable, fill=fill)
 
 
-def owned_within(value: Any, stands: dict[int, Owned]) -> Any:
-    """Return what pandas' block or manager is reduced to with its views replaced by what stands for arrays of their own.
+def shares_memory(obj: Any) -> bool:
+    """Say whether pandas' block, or one of a manager, shows memory that another block shows, too."""
+    blocks = getattr(obj, "blocks", (obj,))
+    return any(block.refs.has_reference() for block in blocks if hasattr(block, "refs"))
 
-    A view whose memory nobody else holds is written with memory of its own anyway; whoever else holds the view keeps it.
+
+def owned_within(value: Any, stands: dict[int, Owned], *, every: bool) -> Any:
+    """Return what pandas' block or manager is reduced to with arrays replaced by what stands for arrays of their own.
+
+    `every`: all arrays, else the views. A view whose memory nobody else holds is written with memory of its own anyway;
+    whoever else holds the view keeps it.
     """
     cls = type(value)
     if cls is tuple or cls is list:
-        parts = [owned_within(part, stands) for part in value]
+        parts = [owned_within(part, stands, every=every) for part in value]
         if any(new is not old for new, old in zip(parts, value, strict=True)):
             return cls(parts)
     elif cls is dict:
-        replaced = {key: owned_within(part, stands) for key, part in value.items()}
+        replaced = {key: owned_within(part, stands, every=every) for key, part in value.items()}
         if any(replaced[key] is not part for key, part in value.items()):
             return replaced
-    elif is_array(cls) and _base(value) is not None:
+    elif is_array(cls) and (every or _base(value) is not None):
         return stands.setdefault(id(value), Owned(value))
     return value
 

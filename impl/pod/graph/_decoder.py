@@ -293,7 +293,7 @@ class Decoder:
 
 
 def _settle(container: Any, items: list[Any]) -> None:
-    """Hash a container's keys again. What code has changed in it meanwhile stays.
+    """Hash a container's keys again. What code has added to it meanwhile stays.
 
     A frozenset is made only once: it is seen whether its members have the hashes that they had then.
     """

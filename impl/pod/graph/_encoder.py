@@ -111,13 +111,14 @@ class Encoder(Ledger):
 
     def _root(self, entry: Entry, pod: Pod) -> None:
         super()._root(entry, pod)
-        if (
-            entry.pod is not pod and entry.oid == pod.oid
-        ):  # the object took its oid along to the pod that it lies in
-            pod.oid = self._new_oid()
-            for other in self._done:
-                if other.within == entry.oid:
-                    other.within = pod.oid
+        if entry.pod is pod or entry.oid != pod.oid:
+            return
+        pod.oid = self._new_oid()  # the object took its oid along to the pod that it lies in
+        if entry.oid in self._doubtful:
+            self._doubtful.add(pod.oid)
+        for other in self._done:
+            if other.within == entry.oid:
+                other.within = pod.oid
 
     def _close(self) -> None:
         writer = self._writers.pop()
@@ -273,12 +274,13 @@ class Encoder(Ledger):
 
     # Values that need a frame: generators that yield the values inside
 
-    def _items(self, frame: Frame, items: list[Any]) -> Generator[object, None, None]:
+    def _items(self, frame: Frame, items: list[Any], edge: int = 1) -> Generator[object, None, None]:
         frame.count = len(items)
         frame.done = 0
         while frame.done < frame.count:
             frame.done += 1
             self._begin_item(frame)
+            self._edge = edge
             yield items[frame.done - 1]
             self._writers[-1].boundary(frame, self._frames)
 
@@ -288,7 +290,7 @@ class Encoder(Ledger):
         frame.count = len(pairs)
         frame.done = 0
         for pair in pairs:
-            if len(pair) != 2:
+            if not isinstance(pair, tuple) or len(pair) != 2:
                 raise TypeError("the dict items of a reduced object must be pairs")
             frame.done += 1
             self._begin_item(frame)
@@ -335,7 +337,8 @@ class Encoder(Ledger):
     def _cells(self, frame: Frame, cells: Cells) -> Generator[object, None, None]:
         self._emit(op.LIST)
         self._register(cells).edges += frame.edge
-        yield from self._items(frame, cells.flat().tolist())
+        flat = cells.flat()  # holds the array as long as its items are walked
+        yield from self._items(frame, flat.tolist(), cells.edge)
         self._emit(op.END)
 
     def _immutable(self, obj: object) -> bool:

@@ -133,7 +133,7 @@ class Reducer:
         if reduce is None and isinstance(obj, BaseException):
             found = _exceptions.without_init(obj, found)
         if module_of(cls).startswith("pandas.") and "Block" in cls.__name__:
-            found = _arrays.owned_within(found, {})
+            found = _arrays.owned_within(found, {}, every=_arrays.shares_memory(obj))
         if isinstance(found, str):
             name = name_of(obj, found)
             if name is None:
@@ -149,8 +149,9 @@ class Reducer:
             kind, call, arguments = BY_NEW, arguments[0], arguments[1:]
         elif call is copyreg.__newobj_ex__:  # type: ignore[attr-defined]
             kind, call, arguments = BY_NEW_EX, arguments[0], tuple(arguments[1:])
-        if type(state) is dict and state.get(_METADATA, state) is getattr(cls, _METADATA, None):
-            state = {name: value for name, value in state.items() if name != _METADATA}
+        shared = getattr(cls, _METADATA, None)
+        if type(shared) is list and type(state) is dict and state is not getattr(obj, "__dict__", None):
+            state = {name: value for name, value in state.items() if name != _METADATA or value is not shared}
         flags = IMMUTABLE if _is_immutable(cls) else 0
         if setter is None and not _sets_state(obj):
             with_slots = type(state) is tuple and len(state) == 2
@@ -356,7 +357,9 @@ def make_type_variable(
 
 
 def _owned(_reducer: Reducer, owned: _arrays.Owned) -> Reduced:
-    return _arrays.reduce_owned(owned.array) or Reducer._standard(_reducer, owned.array, type(owned.array))
+    return _arrays.reduce_owned(owned.array, alone=False) or Reducer._standard(
+        _reducer, owned.array, type(owned.array)
+    )
 
 
 def _special(cls: type) -> Callable[[Any], Reduced | None] | None:

@@ -136,7 +136,7 @@ check_frozen(PyObject *made, PyObject *members)
     return 0;
 }
 
-/* Hash a container's keys again. What code has changed in it meanwhile stays. */
+/* Hash a container's keys again. What code has added to it meanwhile stays. */
 static int
 settle(PyObject *container, PyObject *items)
 {

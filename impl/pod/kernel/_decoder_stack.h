@@ -176,7 +176,7 @@ open_container(Decoder *d, int kind, int does, PyObject *obj)
     if (open_frame(d, kind, does, obj) < 0) {
         return -1;
     }
-    return ADD(objects, Py_NewRef(obj)); /* if that fails, the reference is lost with the process's memory */
+    return ADD(objects, Py_NewRef(obj));
 }
 
 static void

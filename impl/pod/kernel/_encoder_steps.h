@@ -55,9 +55,14 @@ begin_cells(Frame *f)
 {
     PyObject *flat = PyObject_CallMethod(f->obj, "flat", NULL);
     PyObject *view = flat ? PyMemoryView_FromObject(flat) : NULL;
+    PyObject *edge = view ? PyObject_GetAttrString(f->obj, "edge") : NULL;
+    int result = edge ? begin_items(f, view) : -1;
+    if (result == 0) {
+        f->item_edge = (uint8_t)PyObject_IsTrue(edge);
+    }
     Py_XDECREF(flat);
-    int result = view ? begin_items(f, view) : -1;
     Py_XDECREF(view);
+    Py_XDECREF(edge);
     return result;
 }
 

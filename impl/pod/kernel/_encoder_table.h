@@ -28,6 +28,7 @@ typedef struct {
 } PointerMap;
 
 #define PENDING_MOST (1 << 20)
+#define AHEAD 12
 #define RECENT 512 /* a power of two */
 #define QUIET_LEAST 64
 

@@ -401,6 +401,10 @@ walk_items(Encoder *e)
         if (f->at >= size) {
             return 1;
         }
+        if (f->at + AHEAD < size) { /* items lie apart: the processor fetches them while others are written */
+            __builtin_prefetch(items[f->at + AHEAD]);
+            __builtin_prefetch((char *)items[f->at + AHEAD] + 64);
+        }
         PyObject *item = items[f->at++];
         if (!item) {
             item = Py_None; /* what numpy has not filled yet */

@@ -22,7 +22,8 @@ new in it, in one atomic and durable step.
         __contains__(digest) -> bool
         size(digest) -> int                                 bytes of a piece; Corrupt when missing
         read(digest) -> bytes                               verified
-        read_through(digests) -> Iterator[memoryview]       in the order asked for, verified, one in memory at a time
+        read_through(digests) -> Iterator[memoryview]       in the order asked for, verified; gone when the next is
+                                                            asked for
         read_joined(digests, into=None) -> memoryview       the pieces one after the other in one new writable buffer
                                                             (or in `into`), verified, no other copy
         begin(timeout_s=None) -> Transaction                StoreBusy, StoreReadOnly
@@ -44,7 +45,7 @@ new in it, in one atomic and durable step.
     class Transaction                                       context manager
         tid: int                                            of the commit to come; goes on after a restart and after gc
         head: int | None
-        put(digest, parts) -> bool                          parts are written or copied at once, not held
+        put(digest, parts) -> bool                          parts may change afterwards
         put_all([(digest, parts)..]) -> list[bytes]         the digests that were new; cheaper than many `put`
         commit(record, refs={}) -> int                      refs: changed together with the version (None deletes);
                                                             StoreFull, StoreReadOnly, StoreUnavailable: as it was

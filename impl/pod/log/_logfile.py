@@ -22,6 +22,7 @@ __all__ = ["LOG_NAME", "LogFile", "Reading", "log_name"]
 _RUN_BYTES: Final = 1 << 18
 """So much is read at once: it stays in a processor's cache until it is used."""
 _GAP_BYTES: Final = 1 << 10
+_MOST_SPARE: Final = 8
 
 LOG_NAME = re.compile(r"(\d{8,})\.pods")
 
@@ -169,9 +170,10 @@ class Reading:
         """
         log = self._log
         places = [log.place(digest) for digest in digests]
-        memory = (
-            log.spare.pop() if log.spare else memoryview(bytearray())
-        )  # new memory costs as much as reading it
+        try:
+            memory = log.spare.pop()  # new memory costs as much as reading it
+        except IndexError:
+            memory = memoryview(bytearray())
         first = 0
         while first < len(places):
             start, length = places[first]
@@ -187,7 +189,7 @@ class Reading:
                     raise Corrupt(f"{log.path}: it ends within piece {digest.hex()[:16]}")
                 yield memory[offset - start : offset - start + length]
             first = last
-        if len(memory) <= _RUN_BYTES:
+        if len(memory) <= _RUN_BYTES and len(log.spare) < _MOST_SPARE:
             log.spare.append(memory)
 
     def read_into(self, pieces: Sequence[tuple[bytes, memoryview]]) -> None:

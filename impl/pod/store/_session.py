@@ -143,6 +143,8 @@ class Session:
         bound = self.names.get(name)
         if value is _MISSING or bound is None or bound.oid is None:
             return
+        if bound.oid not in self.pods[self.owners[bound.oid]].exports:
+            return  # the object lies in another pod, under an oid of its own
         if self._uses is None:
             self._uses = Counter(known.oid for known in self.names.values())
             for pod in self.pods.values():

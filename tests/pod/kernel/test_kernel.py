@@ -8,6 +8,7 @@ from collections import OrderedDict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -354,6 +355,18 @@ def test_a_reduction_without_end_is_an_error(encoder_class: Any) -> None:
     assert len(encoder.encode([1])) == 1
 
 
+@pytest.mark.parametrize("encoder_class", [graph.Encoder, compiled.Encoder])
+def test_dict_items_are_pairs(encoder_class: Any) -> None:
+    class Odd:
+        def __reduce__(self) -> Any:
+            return dict, (), None, None, iter([["k", 1]])
+
+    encoder = encoder_class(Shelf())
+    encoder.begin([])
+    with pytest.raises(TypeError, match="must be pairs"):
+        encoder.encode(Odd())
+
+
 class Making:
     """Is reduced to another one, which did not exist."""
 
@@ -408,6 +421,21 @@ class Told:
 
     def __reduce__(self) -> Any:
         return Told, (self.inner,)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("encoder_class", [graph.Encoder, compiled.Encoder])
+def test_arrays_in_arrays_have_an_end(encoder_class: Any) -> None:
+    value: Any = None
+    for _ in range(20_000):
+        value, inner = np.empty(1, object), value
+        value[0] = inner
+    encoder = encoder_class(Shelf())
+    encoder.begin([])
+    (pod,) = encoder.encode(value)
+    assert pod.objects >= 20_000
+    while value is not None:  # numpy would free them with a C call for each that is inside
+        value[0], value = None, value[0]
 
 
 @pytest.mark.timeout(60)

@@ -95,6 +95,29 @@ class BackendSuite:
         )
         assert whole == b"abcdefg" + BIG
 
+    def test_pieces_are_read_through_in_any_order(self, backend: Backend) -> None:
+        sizes = [10, 0, 5000, 300_000, 200_000, 1, 70_000]
+        contents = [*(content(seed, size) for seed, size in enumerate(sizes)), BIG]
+        add(backend, b"head 0", b"", *contents[:4])
+        add(backend, b"head 1", b"", *contents[4:])
+        for order in (contents, contents[::-1], [*contents[::2], *contents[1::2], contents[0]], []):
+            digests = [digest_of(each) for each in order]
+            assert [bytes(each) for each in backend.read_through(digests)] == order
+        with pytest.raises(Corrupt, match="is missing"):
+            list(backend.read_through([digest_of(contents[0]), digest_of(b"not there")]))
+
+    def test_what_is_read_through_stays_while_others_read(self, backend: Backend) -> None:
+        contents = [content(seed, 20_000) for seed in range(40)]
+        add(backend, b"head", b"", *contents)
+        digests = [digest_of(each) for each in contents]
+        left = backend.read_through(digests)
+        held = next(left)
+        pairs = zip(backend.read_through(digests), backend.read_through(digests[::-1]), strict=True)
+        for (one, other), first, last in zip(pairs, contents, contents[::-1], strict=True):
+            assert (bytes(one), bytes(other)) == (first, last)
+        assert bytes(held) == contents[0]
+        assert [bytes(each) for each in left] == contents[1:]
+
     def test_what_was_rolled_back_is_gone(self, backend: Backend, reopen: Reopen) -> None:
         add(backend, b"head 0", b"body", b"kept")
         backend.begin(0.0)

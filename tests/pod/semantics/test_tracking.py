@@ -91,6 +91,27 @@ def test_what_a_stranger_holds_is_looked_at(notebook: Notebook) -> None:
     notebook.check()
 
 
+@promise(20)
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "df = pd.DataFrame({'a': [x, [2]]}); s = df['a']",
+        "df = pd.DataFrame({'a': [x, [2]]}); e = df.astype(object)",
+        "a = np.empty(1, object); a[0] = x; df = np.broadcast_to(a, (100,)); del a",
+        "a = np.empty(4, object); a[:] = [x, 1, 2, 3]; df = a[::2]; del a",
+    ],
+)
+def test_what_a_stranger_holds_in_memory_that_is_shown_twice_is_looked_at(
+    shown: str, notebook: Notebook
+) -> None:
+    notebook.cell(f"import numpy as np, pandas as pd\nx = [1]\n{shown}")
+    held = dict.__getitem__(notebook.ns, "x")
+    notebook.cell("del x")
+    notebook.store.save(notebook.ns)
+    held.append("stranger")
+    assert "stranger" in repr(notebook.store.load(notebook.store.save(notebook.ns))["df"])
+
+
 _HIDDEN = {
     "attribute": (
         "class C:\n def __init__(s, t): s.t = t\n def __getstate__(s): return {}\ny = [1]; c = C(y)",

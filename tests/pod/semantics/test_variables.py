@@ -155,6 +155,20 @@ def test_frames_do_not_write_into_each_other(notebook: Notebook) -> None:
     assert loaded["d"]["a"].tolist() == [1, 8]
 
 
+@promise(12)
+def test_frames_that_hold_one_array_do_not_write_into_each_other(notebook: Notebook) -> None:
+    notebook.cell(
+        "import numpy as np, pandas as pd\n"
+        "df = pd.DataFrame(np.arange(4).reshape(2, 2)); e = df.astype(df.dtypes[0])\n"
+        "s = pd.Series([1, 2]); t = s.astype(s.dtype)"
+    )
+    loaded = notebook.store.load(notebook.save())
+    loaded["e"].iloc[0, 0] = 9
+    loaded["t"].iloc[0] = 9
+    assert loaded["df"].iloc[0, 0] == 0
+    assert loaded["s"].tolist() == [1, 2]
+
+
 @promise(13)
 def test_what_can_be_imported_is_kept_by_name(notebook: Notebook) -> None:
     notebook.cell(

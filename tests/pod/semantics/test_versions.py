@@ -391,3 +391,29 @@ def test_what_cannot_be_built_never_fails_a_whole_load(notebook: Notebook) -> No
     assert loaded.unloaded == (pod.Unloaded("x", "RuntimeError", "no"),)
     with pytest.raises(pod.CannotLoad, match="variable x"):
         notebook.store.load(tid, ["x"])
+
+
+_KEYS = """
+class Key:
+    def __hash__(self): return hash(getattr(self, 'n', 0))
+    def __eq__(self, other): return self is other
+class Node:
+    all = set()
+"""
+
+
+@promise(50)
+def test_a_set_finds_its_members_in_cycles_of_one_variable(notebook: Notebook) -> None:
+    """In full in tests/pod/kernel/test_hashes.py."""
+    notebook.cell(_KEYS, "a = Key(); a.all = {a}; a.by = {a: 1}; a.n = 1")
+    loaded = notebook.store.load(notebook.save())
+    assert loaded["a"] in loaded["a"].all
+    assert loaded["a"].by[loaded["a"]] == 1
+
+
+@promise(50)
+def test_a_hash_that_lies_in_a_cycle_through_a_class_is_believed(notebook: Notebook) -> None:
+    notebook.cell(_KEYS, "A = Key(); A.node = Node(); A.n = 1; Node.all.add(A)")
+    loaded = notebook.store.load(notebook.save())
+    assert list(loaded["Node"].all) == [loaded["A"]]
+    assert loaded["A"] not in loaded["Node"].all

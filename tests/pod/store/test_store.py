@@ -328,6 +328,10 @@ def test_frames_and_arrays_that_nobody_holds_are_not_looked_at(source: str, note
     notebook.check()
 
 
+def test_a_name_of_an_object_that_lies_in_another_pod_may_be_bound_anew(notebook: Notebook) -> None:
+    notebook.run("class T: pass\nT.it = q = T(); del T; r = [q]", "q = None", "r.append(1)", "r = 1")
+
+
 def test_an_object_that_somebody_else_holds_is_looked_at_in_every_save(notebook: Notebook) -> None:
     notebook.cell("a = [1, [2]]; b = [3]")
     held = dict.__getitem__(notebook.ns, "a")[1]
