@@ -70,7 +70,7 @@ plan: setup ## List a suite's cases: results, time, bytes, requests' price: SUIT
 bench-overhead: setup ## Measure what the harness adds to a trial (half a minute)
 	$(HARNESS) overhead
 
-bench-pod-micro: $(if $(DRY),,setup) ## Measure pod against pickle and dill (about 40 minutes): ONLY=lists,names ROUNDS=7
+bench-pod-micro: $(if $(DRY),,setup) ## Measure pod against pickle and dill (about an hour): ONLY=lists,names ROUNDS=7
 	$(HARNESS) pod-micro $(call flag,ONLY,--only) $(call flag,SYSTEMS,--systems) $(call flag,ROUNDS,--rounds) \
 	  $(call flag,SCALE,--scale) $(if $(DRY),--dry-run)
 

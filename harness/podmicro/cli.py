@@ -35,7 +35,7 @@ def pod_micro(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run; touch nothing.")] = False,
 ) -> None:
-    """Measure pod against pickle and dill: every row of its speed table (about 40 minutes at full size)."""
+    """Measure pod against pickle and dill: every row of its speed table (about an hour at full size)."""
     begun = open_run(find_home(), resume, any_kind=True) if resume else None
     plan = plan_of(begun) if begun else make_plan(_names(only), _names(systems), rounds, scale)
     if dry_run:

@@ -28,9 +28,6 @@ class OwnMemoryError(Exception):
 class Sink(Protocol):
     """Takes pieces, as a transaction does."""
 
-    def put(self, digest: bytes, parts: Sequence[Buffer]) -> bool:
-        """Take a piece, unless it is known."""
-
     def put_all(self, pieces: Pieces) -> list[bytes]:
         """Take the unknown ones of many; return their digests."""
 

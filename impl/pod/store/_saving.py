@@ -36,9 +36,6 @@ class Counted:
         self._sink = sink
         self._new: set[bytes] = set()
 
-    def put(self, digest: bytes, parts: Sequence[Buffer]) -> bool:
-        return bool(self.put_all([(digest, parts)]))
-
     def put_all(self, pieces: Pieces) -> list[bytes]:
         new = self._sink.put_all(pieces)
         self._new.update(new)
