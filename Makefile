@@ -18,10 +18,13 @@ RUN_FLAGS = $(strip $(PLAN_FLAGS) $(call flag,RESUME,--resume) $(call switch,FRE
 DRY := $(filter-out 0,$(DRY_RUN))
 # With DRY_RUN=1 nothing is installed, written or started.
 bench = PYTHON='$(PYTHON)' VENV='$(VENV)' tools/bench.sh '$(PY)' $(1) $(2) $(RUN_FLAGS) $(if $(DRY),--dry-run)
+POD_FLAGS = $(strip $(call flag,ROUNDS,--rounds) $(call flag,FIDELITY,--fidelity) $(call flag,REQUIRE,--require) \
+  $(call flag,TIMEOUT,--timeout) $(call flag,RESUME,--resume))
+bench_pod = PYTHON='$(PYTHON)' VENV='$(VENV)' tools/bench-pod.sh '$(PY)' $(1) $(POD_FLAGS) $(if $(DRY),--dry-run)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup peers test test-slow lint format ci bench bench-fuse bench-fuse-peers bench-tiny bench-pod-micro bench-scaling bench-overhead plan readme readme-check lock s3 dataset doctor clean
+.PHONY: help setup peers test test-slow lint format ci bench bench-fuse bench-fuse-peers bench-tiny bench-pod bench-pod-exp2 bench-pod-micro bench-scaling bench-overhead plan readme readme-check lock s3 dataset doctor clean
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | sed 's/|/\t/' | expand -t 22
@@ -69,6 +72,14 @@ plan: setup ## List a suite's cases: results, time, bytes, requests' price: SUIT
 
 bench-overhead: setup ## Measure what the harness adds to a trial (half a minute)
 	$(HARNESS) overhead
+
+bench-pod: ## Measure stores of variables on notebooks: SUT=pga NB=skltweet,rmtree[tml=50] ROUNDS=3 (minutes a system)
+	@$(call bench_pod,pod-bench) $(call flag,SUT,--sut) $(call flag,NB,--nb) $(call flag,SCALE,--scale) \
+	  $(call flag,NOTEBOOK,--notebook) $(call flag,NBDATA,--nbdata)
+
+bench-pod-exp2: ## Measure them on the synthetic tree: SUTS=snp,pga TC=10 TV=1e2 TL=1e5 TML=0,10,…,100 TME=100
+	@$(call bench_pod,pod-bench-exp2) $(call flag,SUTS,--suts) $(call flag,TC,--tc) $(call flag,TV,--tv) \
+	  $(call flag,TL,--tl) $(call flag,TML,--tml) $(call flag,TME,--tme)
 
 bench-pod-micro: $(if $(DRY),,setup) ## Measure pod against pickle and dill (about an hour): ONLY=lists,names ROUNDS=7
 	$(HARNESS) pod-micro $(call flag,ONLY,--only) $(call flag,SYSTEMS,--systems) $(call flag,ROUNDS,--rounds) \

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -14,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.cgroup import Cgroup, cgroup_folders, make_cgroup
-from harness.errors import TrialFailed
-from harness.leftovers import clear_tree, end_process, note_cgroup, note_process
-from harness.procfs import start_ticks
+from harness.children import run_child
+from harness.errors import TrialFailed, TrialTimeout
+from harness.leftovers import clear_tree, note_cgroup
 from harness.runs import RunFolder
 from harness.spec import TrialSpec
 
@@ -94,27 +92,11 @@ def _attempt(spec: TrialSpec, log: Path, timeout_s: float, environment: Mapping[
     order = work / "trial.json"
     spec.write(order)
     command = [sys.executable, "-m", "harness.trial", str(order)]
-    if helper := shutil.which("setpriv"):  # ends with the run, even if the run is killed
-        command = [helper, "--pdeathsig", "TERM", "--", *command]
-    with log.open("wb") as output:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env={**os.environ, **environment},
-            start_new_session=True,
-        )
-    ticks = start_ticks(child.pid)
-    note_process(work, child.pid)
     try:
-        child.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        return Outcome(spec.case.id, "timeout", f"no result after {timeout_s:.0f} s", None)
-    finally:
-        end_process(child.pid, ticks)
-        child.wait()
-    return _outcome(spec, child.returncode, log)
+        code = run_child(command, work, log, timeout_s, environment)
+    except TrialTimeout as error:
+        return Outcome(spec.case.id, "timeout", str(error), None)
+    return _outcome(spec, code, log)
 
 
 def _outcome(spec: TrialSpec, code: int, log: Path) -> Outcome:

@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["append_line", "write_json", "write_text"]
+__all__ = ["append_line", "sync_tree", "write_json", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -40,6 +40,16 @@ def append_line(path: Path, value: object) -> None:
         file.flush()
         os.fsync(file.fileno())
     _sync_folder(path.parent)
+
+
+def sync_tree(folder: Path) -> None:
+    """Sync all files of a folder, those below it, and the folders themselves."""
+    for parent, _folders, files in os.walk(folder, topdown=False):
+        for name in files:
+            with (Path(parent) / name).open("rb") as file:
+                os.fsync(file.fileno())
+        _sync_folder(Path(parent))
+    _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:

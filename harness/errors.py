@@ -3,6 +3,7 @@
 HarnessError            code "harness", exit 1   something failed; the message says what, on what, what to do
 +-- UsageError          code "usage", exit 2     the request cannot be meant
 |   +-- SuiteError      code "suite"             a suite file is wrong; names file, line and key
+|   +-- GrammarError    code "grammar"           a list of systems or workloads is wrong; names the position
 +-- TrialFailed         code "trial"             one trial gave no figure
 |   +-- TrialTimeout    code "timeout"
 +-- NotInstalled        code "not-installed"     a system is missing; the message says how to get it
@@ -32,6 +33,12 @@ class SuiteError(UsageError):
     """A suite file is wrong."""
 
     code = "suite"
+
+
+class GrammarError(UsageError):
+    """A list of systems or workloads is wrong."""
+
+    code = "grammar"
 
 
 class TrialFailed(HarnessError):

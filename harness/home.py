@@ -57,9 +57,15 @@ def find_home() -> Home:
     return Home(_REPOSITORY if (_REPOSITORY / "pyproject.toml").exists() else Path.cwd())
 
 
-def notebook_path() -> Path:
-    """Return the notebook that a trial executes."""
-    path = _REPOSITORY / "notebooks" / "fuse" / "load_images.ipynb"
+def notebook_path(name: str = "fuse/load_images.ipynb") -> Path:
+    """Return the notebook that a trial executes.
+
+    Raises
+    ------
+    UsageError
+        This is no clone of the repository.
+    """
+    path = _REPOSITORY / "notebooks" / name
     if not path.exists():
-        raise UsageError("notebooks/fuse/load_images.ipynb is not here: run from a clone of the repository")
+        raise UsageError(f"notebooks/{name} is not here: run from a clone of the repository")
     return path

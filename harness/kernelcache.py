@@ -12,7 +12,7 @@ import ctypes
 import errno
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -26,6 +26,7 @@ __all__ = [
     "ResidentSample",
     "can_drop",
     "drop",
+    "evict",
     "resident_pages",
 ]
 
@@ -65,6 +66,31 @@ def drop(level: int) -> Proof:
     except OSError as error:
         return Proof(reset=False, proof=f"drop_caches refused: {error.strerror}")
     return Proof(reset=True, proof=f"sync, then drop_caches {level}")
+
+
+def evict(paths: Iterable[Path]) -> Proof:
+    """Write dirty pages of some files back and give up their clean ones; needs no more than that they may be read.
+
+    Never raises: the proof counts the pages that stayed, which somebody else has mapped, and the files that cannot be opened.
+    """
+    files = pages = refused = 0
+    for path in paths:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            refused += 1
+            continue
+        try:
+            os.fdatasync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            pages += resident_pages(descriptor) or 0
+        finally:
+            os.close(descriptor)
+        files += 1
+    closed = f", {refused} could not be opened" if refused else ""
+    return Proof(
+        reset=not pages and not refused, proof=f"{files} files evicted, {pages} pages stayed{closed}"
+    )
 
 
 class _Range(ctypes.Structure):

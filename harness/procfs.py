@@ -16,6 +16,7 @@ __all__ = [
     "descendants",
     "is_mounted",
     "mount_points",
+    "own_cpu_s",
     "peak_rss_bytes",
     "rss_bytes",
     "start_ticks",
@@ -63,6 +64,12 @@ def descendants(root: int) -> list[int]:
 def tree_cpu_s(root: int | None) -> float:
     """Return the CPU seconds of a process and its live descendants."""
     return cpu_s(root) + sum(cpu_s(pid) for pid in descendants(root)) if root else 0.0
+
+
+def own_cpu_s() -> float:
+    """Return the CPU seconds of this process so far and of its children that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def peak_rss_bytes(pid: int | None) -> int | None:

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from harness import podmicro
 from harness.durable import append_line, write_json
 from harness.errors import HarnessError
 from harness.home import Home
@@ -22,6 +21,7 @@ from harness.labels import MINIMUM_REPEATS
 from harness.machine import ENVIRONMENT
 from harness.results import label_cases, rounds_tried, validate, workload_of
 from harness.runs import RunFolder
+from harness.storesuites import STORE_SUITES
 from harness.summary import BASELINE, NO_NETWORK, NULL_FUSE, as_flat, rows_of
 from harness.systems.fuse import CEILING
 
@@ -95,8 +95,8 @@ def publish(run: RunFolder, home: Home) -> list[Path]:
         When the run is not complete, has nothing to publish, its id is published with other trials, or a result does not
         fit the schema.
     """
-    if run.facts()["suite"] == podmicro.SUITE:
-        return podmicro.publish_cases(run, [scrub(case) for case in run.cases()], home)
+    if stores := STORE_SUITES.get(run.facts()["suite"]):
+        return stores.publish_cases(run, [scrub(case) for case in run.cases()], home)
     if not run.complete():
         raise HarnessError(f"run {run.run_id} is not complete: go on with harness run --resume {run.run_id}")
     facts = run.facts()

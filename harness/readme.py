@@ -6,7 +6,6 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from harness import podmicro
 from harness.durable import write_text
 from harness.errors import HarnessError
 from harness.formats import (
@@ -23,6 +22,7 @@ from harness.formats import (
 )
 from harness.home import Home
 from harness.results import load_cases
+from harness.storesuites import STORE_SUITES
 from harness.summary import Row, rows_of, table_of
 
 __all__ = ["check_readme", "render", "write_readme"]
@@ -237,7 +237,8 @@ def _with_results(home: Home) -> tuple[str, str]:
     except FileNotFoundError:
         raise HarnessError(f"there is no {home.readme.name} to write into") from None
     then = now
-    for first, last, text in ((BEGIN, END, render), (podmicro.BEGIN, podmicro.END, podmicro.render)):
+    parts = [(suite.begin, suite.end, suite.render) for suite in STORE_SUITES.values()]
+    for first, last, text in ((BEGIN, END, render), *parts):
         before, begin, rest = then.partition(first)
         _, end, after = rest.partition(last)
         if not begin or not end:

@@ -6,9 +6,12 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
-__all__ = ["stoppable"]
+__all__ = ["INTERRUPTED", "stoppable"]
+
+INTERRUPTED: Final = 130
+"""The exit code of a command that was stopped."""
 
 
 @contextmanager

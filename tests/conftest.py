@@ -1,6 +1,6 @@
 """What every test may rely on: markers that cannot hide a skip, mounts that cannot outlive the run.
 
-A test marked `fuse`, `root` or `s3` is skipped where the machine cannot run it, and counted at the end of the run. Under
+A test marked `fuse`, `root`, `s3`, `postgres` or `redis` is skipped where the machine cannot run it, and counted at the end of the run. Under
 `REQUIRE=fuse,s3` such a skip is a failure, whoever skipped, unless what lacks is one of the optional systems. A FUSE
 mount of ours that is still there when the last test has ended fails the run.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-COUNTED = ("fuse", "root", "s3", "slow")
+COUNTED = ("fuse", "root", "s3", "postgres", "redis", "slow")
 OPTIONAL_SYSTEMS = ("mount-s3", "s3fs", "geesefs", "torch", "torchvision")
 OUR_MOUNTS = ("pond", "mountpoint-s3", "rclone", "s3fs", "geesefs")
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -53,7 +53,26 @@ def why_no_s3() -> str | None:
     return None if importlib.util.find_spec("boto3") is not None else "boto3 is not installed"
 
 
-_REASONS = {"fuse": why_no_fuse, "root": why_no_root, "s3": why_no_s3}
+@cache
+def why_no_postgres() -> str | None:
+    """Return why no PostgreSQL server can be started here, or None when one can."""
+    if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) and shutil.which("initdb") is None:
+        return "postgres is not installed"
+    return None
+
+
+def why_no_redis() -> str | None:
+    """Return why no Redis server can be started here, or None when one can."""
+    return None if shutil.which("redis-server") else "redis is not installed"
+
+
+_REASONS = {
+    "fuse": why_no_fuse,
+    "root": why_no_root,
+    "s3": why_no_s3,
+    "postgres": why_no_postgres,
+    "redis": why_no_redis,
+}
 
 
 def required() -> frozenset[str]:

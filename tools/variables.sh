@@ -17,6 +17,17 @@ Variables of bench, bench-fuse, bench-fuse-peers and plan:
   JOBS       groups at once, dask://HOST:PORT, or slurm
   DRY_RUN=1  say what would run, and touch nothing
   SUITE      which suite `make plan` lists (fuse)
+Variables of bench-pod and bench-pod-exp2:
+  SUT        which systems, by comma, or all (pga): snp snz snx dill cpkl shev zosp zodb criu crii exhaust noop kishu
+             pod pga pgaz pgl pfl pfa pg0 pg1 pnb pnv prand pgcacheN ...; a wrong name lists them. In exp2: SUTS
+  NB         which workloads, by comma (all): rmtree rmlist skltweet msciedaw nbupdate, each also with suffixes:
+             [exc] leaves the data out, [n=K] is repetition K, and rmtree's [tc=K][tv=K][tl=K][tml=K][tme=K]
+  TC TV TL TML TME   exp2's lists of rmtree's parameters: 0,10,…,100 counts on, 1e2 is 100
+  ROUNDS     how often each case runs (1)         SCALE      share of the published sizes (each workload's own)
+  FIDELITY   fixed; or paper: the published system's handicaps and mistakes, too
+  NOTEBOOK   anyone's .ipynb instead of NB        NBDATA     the folder of the unzipped published data
+  REQUIRE    systems by comma, or all: one that is missing is a failure
+  TIMEOUT    seconds after which a trial is ended RESUME     a run to go on with
 Variables of bench-pod-micro:
   ONLY       which sessions, by comma             SYSTEMS    which of pod, pod-python, pickle, dill
 Variables of setup:
@@ -24,8 +35,8 @@ Variables of setup:
   VENV       the environment to use or make (.venv)
   TORCH_INDEX  where torch and torchvision come from
 Variables of peers:
-  PEERS      which, by space: mountpoint s3fs geesefs (all); rclone comes with setup
+  PEERS      which, by space: mountpoint s3fs geesefs (all), or by name: postgresql redis
 Variables of test and ci:
-  REQUIRE    by comma: fuse s3 root; a skipped test of that kind is a failure
+  REQUIRE    by comma: fuse s3 root postgres redis; a skipped test of that kind is a failure
   ARGS       more arguments for pytest
 TEXT

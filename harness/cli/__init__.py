@@ -11,11 +11,13 @@ import typer
 from harness.cli._compare import compare
 from harness.cli._machine import doctor, overhead, scaling
 from harness.cli._results import gather, publish, readme, show
-from harness.cli._run import INTERRUPTED, plan, run_suite
+from harness.cli._run import plan, run_suite
 from harness.dataset.cli import app as dataset_app
 from harness.errors import HarnessError
+from harness.podbench.cli import expstat, pod_bench, pod_bench_exp2
 from harness.podmicro.cli import pod_micro
 from harness.s3.cli import app as s3_app
+from harness.stopping import INTERRUPTED
 
 __all__ = ["app", "main"]
 
@@ -31,6 +33,11 @@ _VERBS: Final[dict[str, tuple[Callable[..., None], str]]] = {
     "show": (show, "harness show --suite fuse --run last --json"),
     "compare": (compare, "harness compare pond/19GiB mountpoint/nocache"),
     "pod-micro": (pod_micro, "harness pod-micro --only lists,names --rounds 3"),
+    "pod-bench": (pod_bench, "harness pod-bench --sut snp,pga --nb 'skltweet,rmtree[tml=50]' --rounds 3"),
+    "pod-bench-exp2": (
+        pod_bench_exp2,
+        "harness pod-bench-exp2 --suts dill,pga --tc 10 --tv 1e2 --tl 1e3 --tml 0,10,…,100 --tme 100",
+    ),
     "gather": (gather, "harness gather my-run /mnt/other/results/local/my-run"),
     "publish": (publish, "harness publish last"),
     "readme": (readme, "harness readme --check"),
@@ -40,6 +47,9 @@ _VERBS: Final[dict[str, tuple[Callable[..., None], str]]] = {
 }
 for _name, (_verb, _example) in _VERBS.items():
     app.command(_name, epilog=f"Example: {_example}")(_verb)
+export_app = typer.Typer(no_args_is_help=True, help="Write results in other harnesses' layouts.")
+export_app.command("expstat", epilog="Example: harness export expstat last -o result")(expstat)
+app.add_typer(export_app, name="export")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(s3_app, name="s3")
 

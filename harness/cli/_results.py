@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness import podmicro
 from harness.cli._console import output
 from harness.home import find_home
 from harness.results import load_cases
 from harness.runs import open_run
+from harness.storesuites import STORE_SUITES
 
 __all__ = ["gather", "publish", "readme", "show"]
+
+_WIDE = 220
 
 
 def show(
@@ -29,8 +30,11 @@ def show(
     from harness.summary import as_flat, rows_of
 
     cases = load_cases(suite, find_home(), run)
-    if suite == podmicro.SUITE:
-        _show_pod_micro(cases, as_json=as_json)
+    if stores := STORE_SUITES.get(suite):
+        if as_json:
+            typer.echo(json.dumps(stores.flat_rows(cases), indent=1))
+        else:
+            stores.print_table(cases, output(_WIDE))
         return
     if as_json:
         typer.echo(json.dumps([as_flat(row) for row in rows_of(cases)], indent=1))
@@ -38,13 +42,6 @@ def show(
     from harness.table import print_table
 
     print_table(cases, output())
-
-
-def _show_pod_micro(cases: Sequence[dict[str, object]], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps([podmicro.as_flat(row) for row in podmicro.rows_of(cases)], indent=1))
-    else:
-        podmicro.print_table(cases, output(220))
 
 
 def gather(

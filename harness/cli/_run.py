@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,12 +23,10 @@ from harness.planning import forecasts, lines_of, planned_cases
 from harness.progress import Remaining, RunProgress
 from harness.resume import stopped_run
 from harness.runs import RunFolder, named_run, new_run_id, open_run
-from harness.stopping import stoppable
+from harness.stopping import INTERRUPTED, stoppable
 from harness.suite import load_suite
 
-__all__ = ["INTERRUPTED", "plan", "run_suite"]
-
-INTERRUPTED: Final = 130
+__all__ = ["plan", "run_suite"]
 
 
 @choosing

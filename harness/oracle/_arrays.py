@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from harness.oracle._atoms import AS_THEY_ARE
 from harness.oracle._describe import Eye, Part
 from harness.oracle._portrait import Span
 
 __all__ = ["describe_array"]
 
 _WHOLE_BYTES: Final = 256
-_ALONE: Final = 3  # references: the view's, the name's, getrefcount's
 
 
 def describe_array(value: Any, eye: Eye) -> Part | None:
@@ -67,7 +67,7 @@ def _ndarray(value: np.ndarray[Any, Any], eye: Eye) -> Part:
     content: object = "objects"
     if value.dtype.hasobject or value.dtype.kind == "T":
         flat = value.view(np.ndarray).reshape(-1)
-        inside = tuple([eye.child(item) for item in flat.tolist()])
+        inside = tuple([item if type(item) in AS_THEY_ARE else eye.child(item) for item in flat.tolist()])
     else:
         plain = np.ascontiguousarray(value.view(np.ndarray))
         content = _content(plain.reshape(-1).view(np.uint8).data if value.nbytes else b"")
@@ -111,19 +111,10 @@ def _frame(value: Any, eye: Eye) -> Part:
 
 
 def _block(values: Any, eye: Eye) -> object:
-    """Look at a block's array; which array it is does not count where copy-on-write would put another in its place."""
-    if isinstance(values, np.ndarray) and _is_held(values.base):
+    """Look at what is in a block's array; which array it is does not count, for copy-on-write puts another in its place."""
+    if isinstance(values, np.ndarray):
         return eye.child(_ndarray(values, eye))
     return eye.child(values, private=True)
-
-
-def _is_held(base: Any) -> bool:
-    """Say whether anybody but the view of it holds an array, or what that is a view of."""
-    while base is not None:
-        if sys.getrefcount(base) > _ALONE:
-            return True
-        base = getattr(base, "base", None)
-    return False
 
 
 def _tensor(value: Any, eye: Eye) -> Part:

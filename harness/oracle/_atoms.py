@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-__all__ = ["ATOMS", "is_atom", "shown"]
+__all__ = ["AS_THEY_ARE", "ATOMS", "is_atom", "shown"]
 
 ATOMS: Final = frozenset({int, float, complex, bool, type(None), str, bytes})
+AS_THEY_ARE: Final = frozenset({int, type(None), str, bytes})
+"""Atoms that stand in a portrait as they are: what looks at very many of them need not ask `shown`."""
 
 
 def is_atom(value: object) -> bool:

@@ -25,8 +25,12 @@ Node = tuple[str, object, tuple[object, ...]]
 Shown = tuple[str, object, tuple[object, ...], tuple[object, ...]]
 """A node under canonical numbers, and where its buffer lies among those that it overlaps."""
 
+Links = tuple[tuple[int, Ref], ...]
+"""The children of a node that are other nodes, with their places."""
+
 NAMESPACE: Final = ("the namespace",)
 UNORDERED: Final = frozenset({"set", "frozenset"})
+_SOMEWHERE: Final = ("@",)
 
 
 def is_ref(child: object) -> TypeGuard[Ref]:
@@ -62,6 +66,9 @@ class Portrait:
     spans: dict[int, Span]
     opaque: tuple[str, ...]
     """The types of what the oracle could not look into."""
+    _bodies: dict[int, bytes] = field(default_factory=dict, repr=False, compare=False)
+    """Digests of nodes apart from where their references lead, kept for further digests of the same portrait."""
+    _links: dict[int, Links] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def names(self) -> frozenset[str]:
@@ -71,6 +78,18 @@ class Portrait:
     def of(self, names: Iterable[str]) -> Portrait:
         """Return the same portrait with some of its variables only."""
         return replace(self, roots={name: self.roots[name] for name in names})
+
+    def by_name(self) -> Portrait:
+        """Return what `portray` with ``code=False`` would have seen of the same namespace."""
+        named = {
+            raw: node for raw, node in enumerate(map(_by_name, self.nodes)) if node is not self.nodes[raw]
+        }
+        if not named:
+            return self
+        nodes = [named.get(raw, node) for raw, node in enumerate(self.nodes)]
+        bodies = {raw: body for raw, body in self._bodies.items() if raw not in named}
+        links = {raw: found for raw, found in self._links.items() if raw not in named}
+        return replace(self, nodes=nodes, _bodies=bodies, _links=links)
 
     def reaches_opaque(self, name: str) -> bool:
         """Say whether a variable reaches something that could not be looked into."""
@@ -89,10 +108,7 @@ class Portrait:
     def canonical(self, names: Iterable[str] | None = None) -> Canonical:
         """Return the part that these names reach (all, when left out), in canonical order."""
         chosen = sorted(self.roots if names is None else names)
-        walk = _Walk(self.nodes, {})
-        for name in chosen:
-            walk.reach(self.roots[name], name)
-        walk.finish()
+        walk = self._walked(chosen)
         memory = _memory(walk, self.spans)
         nodes = tuple((*walk.shown(raw), memory.get(number, ())) for number, raw in enumerate(walk.order))
         roots = tuple((name, walk.renumbered(self.roots[name])) for name in chosen)
@@ -100,11 +116,53 @@ class Portrait:
 
     def digest(self, names: Iterable[str] | None = None) -> str:
         """Return a digest that is equal for equal namespaces, in any process."""
-        canonical = self.canonical(names)
-        digest = hashlib.blake2b(repr(canonical.roots).encode(), digest_size=16)
-        for node in canonical.nodes:
-            digest.update(repr(node).encode())
+        chosen = sorted(self.roots if names is None else names)
+        walk = self._walked(chosen)
+        memory = _memory(walk, self.spans)
+        roots = tuple((name, walk.renumbered(self.roots[name])) for name in chosen)
+        digest = hashlib.blake2b(repr(roots).encode(), digest_size=16)
+        for number, raw in enumerate(walk.order):
+            if self.nodes[raw][0] in UNORDERED:
+                digest.update(repr(walk.shown(raw)).encode())
+            else:
+                links = walk.links(raw)
+                digest.update(self._body(raw, links))
+                digest.update(repr([(place, walk.renumbered(child)) for place, child in links]).encode())
+            digest.update(repr(memory.get(number, ())).encode())
         return digest.hexdigest()
+
+    def _body(self, raw: int, links: Links) -> bytes:
+        found = self._bodies.get(raw)
+        if found is None:
+            kind, facts, children = self.nodes[raw]
+            if links:
+                shown: list[object] = list(children)
+                for place, _ in links:
+                    shown[place] = _SOMEWHERE
+                children = tuple(shown)
+            body = repr((kind, facts, children)).encode()
+            found = self._bodies[raw] = hashlib.blake2b(body, digest_size=16).digest()
+        return found
+
+    def _walked(self, names: Sequence[str]) -> _Walk:
+        walk = _Walk(self.nodes, {}, self._links)
+        for name in names:
+            walk.reach(self.roots[name], name)
+        walk.finish()
+        return walk
+
+
+def _by_name(node: Node) -> Node:
+    """Return a function or class as its module and qualified name; any other node as it is."""
+    kind, facts, children = node
+    if kind == "function":
+        _, qualified, module, *_ = cast(tuple[object, ...], facts)
+    elif kind == "class":
+        _, qualified, seen = cast(tuple[str, str, tuple[str, ...]], facts)
+        module = children[len(children) - len(seen) + seen.index("__module__")]
+    else:
+        return node
+    return ("imported", (module, qualified), ())
 
 
 def _globals_read(function: Shown) -> Sequence[str]:
@@ -115,8 +173,9 @@ def _globals_read(function: Shown) -> Sequence[str]:
 class _Walk:
     """A breadth-first numbering of nodes; `known` are nodes that an outer walk has numbered."""
 
-    def __init__(self, nodes: Sequence[Node], known: dict[int, int]) -> None:
+    def __init__(self, nodes: Sequence[Node], known: dict[int, int], links: dict[int, Links]) -> None:
         self._nodes = nodes
+        self._links = links
         self._known = known
         self._number: dict[int, int] = {}
         self.order: list[int] = []
@@ -141,22 +200,27 @@ class _Walk:
         while self._todo or self._sets:
             while self._todo:
                 raw = self._todo.popleft()
-                kind, _, children = self._nodes[raw]
-                if kind in UNORDERED:
+                if self._nodes[raw][0] in UNORDERED:
                     self._sets.append(raw)
                 else:
-                    self._visit(raw, children)
+                    self._visit(raw, self.links(raw))
             if self._sets:
                 raw = self._sets.popleft()
                 members = self._sorted(self._nodes[raw][2])
                 self._members[raw] = members
-                self._visit(raw, members)
+                self._visit(raw, _links_of(members))
 
-    def _visit(self, raw: int, children: tuple[object, ...]) -> None:
+    def links(self, raw: int) -> Links:
+        """Return where a node leads; a set's order is not that of its members."""
+        found = self._links.get(raw)
+        if found is None:
+            found = self._links[raw] = _links_of(self._nodes[raw][2])
+        return found
+
+    def _visit(self, raw: int, links: Links) -> None:
         number = self._number[raw]
-        for place, child in enumerate(children):
-            if type(child) is tuple:
-                self.reach(child, (number, place))
+        for place, child in links:
+            self.reach(child, (number, place))
 
     def _sorted(self, members: tuple[object, ...]) -> tuple[object, ...]:
         unknown = [m[1] for m in members if is_ref(m) and self._numbered(m[1]) is None]
@@ -181,7 +245,7 @@ class _Walk:
         known = self._known | {raw: len(self._known) + number for raw, number in self._number.items()}
         found = {}
         for raw in members:
-            walk = _Walk(self._nodes, known)
+            walk = _Walk(self._nodes, known, self._links)
             walk.reach(("@", raw), "")
             walk.finish()
             digest = hashlib.blake2b(digest_size=16)
@@ -204,6 +268,16 @@ class _Walk:
         members = self._members.get(raw, children)
         renumbered = tuple(self.renumbered(c) if type(c) is tuple else c for c in members)
         return (kind, facts, renumbered)
+
+
+def _links_of(children: tuple[object, ...]) -> Links:
+    return tuple(
+        [
+            (place, cast(Ref, child))
+            for place, child in enumerate(children)
+            if type(child) is tuple and child[0] == "@"  # `is_ref`, for very many
+        ]
+    )
 
 
 def _memory(walk: _Walk, spans: dict[int, Span]) -> dict[int, tuple[object, ...]]:

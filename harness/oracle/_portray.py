@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from harness.oracle._atoms import ATOMS, shown
+from harness.oracle._atoms import AS_THEY_ARE, ATOMS, shown
 from harness.oracle._describe import Eye, Part, describe
 from harness.oracle._portrait import NAMESPACE, Node, Portrait, Ref, Span
 
@@ -88,7 +88,7 @@ class _Walk(Eye):
             value: Any = self._alive[len(self.nodes)]
             kind = type(value)
             if kind is list or kind is tuple:
-                children = tuple([self.child(item) for item in value])
+                children = tuple([item if type(item) in AS_THEY_ARE else self.child(item) for item in value])
                 self.nodes.append((kind.__name__, len(children), children))
             elif kind is dict:
                 flat = [self.child(each) for pair in dict.items(value) for each in pair]

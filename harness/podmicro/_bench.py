@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from harness.oracle import Portrait, differences, portray
 from harness.procfs import peak_rss_bytes, rss_bytes
-from harness.systems.pod import SYSTEMS, VersionSystem
+from harness.systems.pod import MICRO, Version, VersionSystem
 
 __all__ = ["Bench"]
 
@@ -44,9 +44,10 @@ class Bench:
         self._folder = folder
         self._scale = scale
         self._verify = verify
-        self._system: VersionSystem = SYSTEMS[system](folder / "store")
+        self._name = system
+        self._system = self._opened(existing=False)
         self._namespace = self._system.namespace()
-        self._versions: list[tuple[object, Portrait]] = []
+        self._versions: list[tuple[Version, Portrait]] = []
         self._checked = 0
         self._wrong: list[str] = []
         self.samples: dict[str, Samples] = {}
@@ -63,10 +64,11 @@ class Bench:
 
     def save(
         self, what: str | None, *, unit: str | None = None, memory_of: int | None = None, repeats: int = 1
-    ) -> object:
+    ) -> Version:
         """Save; under a name, this is a measurement. `unit` is a variable whose pickled size the bytes are held to."""
         before_bytes = self._stored_bytes()
-        times, version = [], None
+        times: list[float] = []
+        version: Version = 0
         memory = _PeakMemory() if memory_of else None
         for _ in range(repeats):
             seconds, version = _timed(lambda: self._system.save(self._namespace))
@@ -86,7 +88,7 @@ class Bench:
         self._remember(version, self._portrait())
         return version
 
-    def load(self, what: str, version: object, names: Sequence[str] | None = None) -> None:
+    def load(self, what: str, version: Version, names: Sequence[str] | None = None) -> None:
         """Load a version that was saved, all of it or some names."""
         seconds, loaded = _timed(lambda: self._system.load(version, names))
         self.samples[what] = {"seconds": seconds}
@@ -118,8 +120,7 @@ class Bench:
             if number in {0, saves // 2, saves - 1}:
                 self._remember(version, self._portrait())
         self._system.close()
-        path = self._folder / "store"
-        opened, system = _timed(lambda: type(self._system)(path))
+        opened, system = _timed(lambda: self._opened(existing=True))
         self._system = system
         listed, log = _timed(self._pod_store().log)
         edge = min(_HISTORY_EDGE, saves // 4)
@@ -138,6 +139,11 @@ class Bench:
 
     # -- what they need -------------------------------------------------------------------------------------------
 
+    def _opened(self, *, existing: bool) -> VersionSystem:
+        path = self._folder / "store"
+        path.mkdir(exist_ok=True)
+        return MICRO[self._name].open(path, "fixed", existing)
+
     def _compared(self, found: list[str]) -> None:
         self._checked += 1
         if found:
@@ -149,7 +155,7 @@ class Bench:
     def _portrait_of(self, namespace: Mapping[str, Any]) -> Portrait:
         return portray(namespace, code=self._system.saves_code)
 
-    def _remember(self, version: object, portrait: Portrait) -> None:
+    def _remember(self, version: Version, portrait: Portrait) -> None:
         self._versions.append((version, portrait))
 
     def _pod_store(self) -> Any:

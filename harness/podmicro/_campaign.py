@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from harness.children import bound_to_parent
 from harness.errors import UsageError
-from harness.ground import harness_digest
 from harness.home import Home
-from harness.machine import commit_of, machine_facts, machine_id, source_digest
-from harness.podmicro._results import SUITE, case_of, write_cases
-from harness.podmicro._touch import touch_memory
+from harness.podmicro._results import SUITE, case_of
 from harness.podmicro._workloads import WORKLOADS
 from harness.podmicro.trial import Order
 from harness.runs import RunFolder, difference, new_run_id
-from harness.systems.pod import SYSTEMS
+from harness.stores import facts_here, write_cases
+from harness.systems.pod import MICRO
+from harness.touch import touch_memory
 
 __all__ = ["Plan", "make_plan", "plan_of", "run_plan"]
 
@@ -63,7 +63,7 @@ def make_plan(only: Sequence[str] | None, systems: Sequence[str] | None, rounds:
     UsageError
         For an unknown name, or a number out of range.
     """
-    for asked, known in ((only, WORKLOADS), (systems, SYSTEMS)):
+    for asked, known in ((only, WORKLOADS), (systems, MICRO)):
         for name in asked or ():
             if name not in known:
                 raise UsageError(f"unknown name {name!r}; there are: {', '.join(known)}")
@@ -71,7 +71,7 @@ def make_plan(only: Sequence[str] | None, systems: Sequence[str] | None, rounds:
         raise UsageError(f"rounds must be at least 1, not {rounds}")
     if not 0 < scale <= 1:
         raise UsageError(f"scale must be in (0, 1], not {scale:g}")
-    return Plan(tuple(only or WORKLOADS), tuple(systems or SYSTEMS), rounds, scale)
+    return Plan(tuple(only or WORKLOADS), tuple(systems or MICRO), rounds, scale)
 
 
 def plan_of(run: RunFolder) -> Plan:
@@ -104,7 +104,7 @@ def run_plan(
         The run to go on with measured something else, or another process goes on with it.
     """
     run = run or RunFolder(home.runs / new_run_id())
-    missing = {name: SYSTEMS[name].how_to_get() for name in plan.systems}
+    missing = {name: MICRO[name].how_to_get() for name in plan.systems}
     facts = _facts(plan, home, missing)
     other = difference(run.facts(), facts, _SAME) if run.exists else None
     if other:
@@ -156,20 +156,14 @@ def _unit(
 
 
 def _facts(plan: Plan, home: Home, missing: Mapping[str, str | None]) -> dict[str, Any]:
-    machine, commit = machine_facts(), commit_of(home.folder)
     return {
         "suite": SUITE,
         "rounds": plan.rounds,
         "groups": list(plan.workloads),
         "scale": plan.scale,
         "seeds": {"session": SEED},
-        "versions": {name: "unknown" if missing[name] else SYSTEMS[name].version() for name in plan.systems},
-        "harness_digest": harness_digest(),
-        "digest": source_digest(Path(__file__).resolve().parents[2] / "impl" / "pod"),
-        "machine": machine,
-        "machine_id": machine_id(machine),
-        "commit": commit.id,
-        "dirty": commit.dirty,
+        "versions": {name: "unknown" if missing[name] else MICRO[name].version() for name in plan.systems},
+        **facts_here(home),
     }
 
 
@@ -178,9 +172,7 @@ def _trial(plan: Plan, run: RunFolder, workload: str, system: str, *, verify: bo
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     order = Order(workload, system, plan.scale, verify, str(folder)).write()
-    command = [sys.executable, "-m", "harness.podmicro.trial", str(order)]
-    if helper := shutil.which("setpriv"):  # ends with the run, even if the run is killed
-        command = [helper, "--pdeathsig", "TERM", "--", *command]
+    command = bound_to_parent([sys.executable, "-m", "harness.podmicro.trial", str(order)])
     log = run.folder / "logs" / f"{workload}-{system}.log"
     try:
         with log.open("ab") as output:

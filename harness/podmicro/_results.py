@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from harness.durable import append_line, write_json
-from harness.errors import HarnessError, ResultInvalid
+from harness.errors import HarnessError
 from harness.home import Home
 from harness.podmicro._bounds import BOUNDS, Bound, Round
 from harness.podmicro._workloads import WORKLOADS
 from harness.runs import RunFolder
 from harness.statistics import Estimate, estimate, paired_ratios
+from harness.stores import OTHER_CPU_LIMIT, publish_files
 from harness.systems.pod import BASELINE
 
 __all__ = [
@@ -27,13 +25,10 @@ __all__ = [
     "held_bounds",
     "publish_cases",
     "rows_of",
-    "write_cases",
 ]
 
 SUITE: Final = "pod-micro"
-SCHEMA_FILE: Final = Path(__file__).resolve().parent.parent / "schema" / "pod-micro.schema.json"
 MINIMUM_ROUNDS: Final = 7
-OTHER_CPU_LIMIT: Final = 0.05
 
 Pairing = tuple[str, int]
 
@@ -115,31 +110,6 @@ def _label(case: Mapping[str, Any], rounds: int) -> tuple[str, list[str]]:
     return ("OPEN", found) if found else ("CLOSED", [])
 
 
-@functools.cache
-def _validator() -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
-
-
-def _validate(case: Mapping[str, Any]) -> None:
-    for error in _validator().iter_errors(case):
-        raise ResultInvalid(f"{case.get('id', 'a result')}: {error.json_path}: {error.message}")
-
-
-def write_cases(run: RunFolder, cases: Sequence[Mapping[str, Any]]) -> None:
-    """Write the results of a run, each checked against ``harness/schema/pod-micro.schema.json``.
-
-    Raises
-    ------
-    ResultInvalid
-        Naming the first place that does not fit.
-    """
-    for case in cases:
-        _validate(case)
-        write_json(run.folder / f"{case['id']}.json", case)
-
-
 def publish_cases(run: RunFolder, cases: Sequence[Mapping[str, Any]], home: Home) -> list[Path]:
     """Put a run's results, scrubbed, into ``results/pod-micro/<machine_id>/``; each replaces its predecessor.
 
@@ -151,22 +121,13 @@ def publish_cases(run: RunFolder, cases: Sequence[Mapping[str, Any]], home: Home
     failed = [case["id"] for case in cases if case["status"] not in {"ok", "not_installed"}]
     if failed or not cases:
         raise HarnessError(f"run {run.run_id} has failed trials: {', '.join(failed) or 'all'}")
-    folder = home.results / SUITE / str(cases[0]["machine_id"])
-    for case in cases:
-        _validate(case)
-        write_json(folder / f"{case['id']}.json", case)
     figures = ("system", "workload", "what", "median_s", "ratio_to_pickle", "n", "label")
     rows = [as_flat(row) for row in rows_of(cases)]
     line = {
-        "run_id": run.run_id,
-        "machine_id": cases[0]["machine_id"],
-        "commit": cases[0]["commit"],
-        "dirty": cases[0]["dirty"],
         "scale": cases[0]["scale"],
         "rows": [{name: row[name] for name in figures} for row in rows],
     }
-    append_line(home.results / SUITE / "history.jsonl", line)
-    return [folder / f"{case['id']}.json" for case in cases]
+    return publish_files(run, cases, home, line)
 
 
 # -- rows ---------------------------------------------------------------------------------------------------------

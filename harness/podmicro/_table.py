@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from harness.home import Home
 from harness.podmicro._results import SUITE, Held, Row, rows_of
 from harness.results import load_cases
 from harness.statistics import Estimate
+from harness.stores import NOTHING, machine_text, markdown, print_lines, ratio_text, size_text
 
 __all__ = ["BEGIN", "END", "print_table", "render"]
 
 BEGIN: Final = f"<!-- results:{SUITE} begin -->"
 END: Final = f"<!-- results:{SUITE} end -->"
-NOTHING: Final = "–"
 _HEAD: Final = (
     "Session",
     "What",
@@ -39,26 +37,6 @@ def _seconds(value: Estimate | None) -> str:
     if value is None:
         return NOTHING
     return f"{value.median * 1000:,.1f} ms" if value.median < 1 else f"{value.median:.2f} s"
-
-
-def _ratio(value: Estimate | None) -> str:
-    if value is None:
-        return NOTHING
-    spread = (
-        f" [{value.low:.2f}, {value.high:.2f}]" if value.low is not None and value.high is not None else ""
-    )
-    return f"{value.median:.2f}{spread}"
-
-
-def _written(row: Row) -> str:
-    size = row.stored_bytes
-    if size is None:
-        return NOTHING
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024 or unit == "MiB":
-            break
-        size /= 1024
-    return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
 
 
 def _measured(held: Held) -> str:
@@ -88,10 +66,10 @@ def _lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
                 row.case["about"],
                 what,
                 _seconds(row.seconds),
-                _ratio(row.ratio),
-                _ratio(python.ratio) if python and python.shown else NOTHING,
+                ratio_text(row.ratio),
+                ratio_text(python.ratio) if python and python.shown else NOTHING,
                 _against(row, dill),
-                _written(row),
+                size_text(row.stored_bytes),
                 "; ".join(held.bound.text for held in row.held) or NOTHING,
                 "; ".join(map(_measured, row.held)) or NOTHING,
                 str(row.seconds.n if row.seconds else 0),
@@ -110,33 +88,18 @@ def _against(row: Row, other: Row | None) -> str:
 
 def print_table(cases: Sequence[Mapping[str, Any]], console: Console) -> None:
     """Print the results of a run, and what is wrong with them."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for place, name in enumerate(_HEAD):
-        table.add_column(name, justify="left" if place < _LEFT else "right")
-    for line in _lines(rows_of(cases)):
-        table.add_row(*(cell.replace("**", "") for cell in line[:-1]), line[-1].partition(" ")[0])
-    console.print(table)
+    lines = [(*line[:-1], line[-1].partition(" ")[0]) for line in _lines(rows_of(cases))]
+    say = print_lines(_HEAD, lines, _LEFT, console)
     for reason in sorted({reason for case in cases for reason in case["label_reasons"] if case["trials"]}):
-        console.print(f"a reservation: {reason}", highlight=False, markup=False, soft_wrap=True)
+        say(f"a reservation: {reason}")
     for case in cases:
         if case["status"] != "ok" or case["label"] == "INVALID":
-            reasons = "; ".join(case["label_reasons"])
-            console.print(
-                f"{case['id']}: {case['label']}: {reasons}", highlight=False, markup=False, soft_wrap=True
-            )
-
-
-def _markdown(lines: Sequence[Sequence[str]]) -> list[str]:
-    rule = [":--" if place < _LEFT else "--:" for place in range(len(_HEAD))]
-    return [f"| {' | '.join(cells)} |" for cells in (_HEAD, rule, *lines)]
+            say(f"{case['id']}: {case['label']}: {'; '.join(case['label_reasons'])}")
 
 
 def _caption(case: Mapping[str, Any]) -> str:
-    machine = case["machine"]
-    commit = case["commit"][:12] + (" with changes" if case["dirty"] else "")
     return (
-        f"Scale {case['scale']:g}; {machine['cores']} cores ({machine['cpu_model']}), {machine['memory_gib']} GiB, "
-        f"Linux {machine['kernel']}, CPython {machine['python']}, machine `{case['machine_id']}`; commit {commit}. Medians "
+        f"Scale {case['scale']:g}; {machine_text(case)}. Medians "
         "of n interleaved rounds; ratios are medians of per-round ratios to `pickle` protocol 5 with file and folder "
         "synced, with a bootstrap 95 % interval. Every version was loaded and compared with what was saved."
     )
@@ -153,7 +116,7 @@ def render(home: Home) -> str:
     for key in sorted(groups):
         cases = groups[key]
         first = next((case for case in cases if case["system"] == "pod"), cases[0])
-        lines += [_caption(first), "", *_markdown(_lines(rows_of(cases))), ""]
+        lines += [_caption(first), "", *markdown(_HEAD, _lines(rows_of(cases)), _LEFT), ""]
         missing = sorted({case["system"] for case in cases if case["status"] == "not_installed"})
         lines += [f"Not installed there: {', '.join(missing)}.", ""] if missing else []
     return "\n".join([*lines, END])

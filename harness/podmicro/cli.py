@@ -14,7 +14,7 @@ from harness.podmicro._campaign import make_plan, plan_of, run_plan
 from harness.podmicro._table import print_table
 from harness.podmicro._workloads import WORKLOADS
 from harness.runs import open_run
-from harness.systems.pod import SYSTEMS
+from harness.systems.pod import MICRO
 
 __all__ = ["pod_micro"]
 
@@ -27,7 +27,7 @@ def _names(text: str | None) -> list[str] | None:
 
 def pod_micro(
     only: Annotated[str | None, typer.Option(help=f"Comma list of sessions: {' '.join(WORKLOADS)}.")] = None,
-    systems: Annotated[str | None, typer.Option(help=f"Comma list of {' '.join(SYSTEMS)}.")] = None,
+    systems: Annotated[str | None, typer.Option(help=f"Comma list of {' '.join(MICRO)}.")] = None,
     rounds: Annotated[int, typer.Option(help="How often each runs; figures with fewer than 7 are OPEN.")] = 7,
     scale: Annotated[float, typer.Option(help="Share of the full size, in (0, 1].")] = 1.0,
     resume: Annotated[

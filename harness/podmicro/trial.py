@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.podmicro._bench import Bench
 from harness.podmicro._workloads import WORKLOADS
-from harness.procfs import cpu_totals
+from harness.procfs import cpu_totals, own_cpu_s
 
 __all__ = ["Order", "main"]
 
@@ -33,22 +33,17 @@ class Order:
         return path
 
 
-def _own_cpu_s() -> float:
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
-
-
 def run(order: Order) -> dict[str, object]:
     """Run the session; return samples, verdict, and the share of the machine that others took meanwhile."""
     folder = Path(order.folder)
     cpus = os.sched_getaffinity(0)
-    before, own = cpu_totals(cpus), _own_cpu_s()
+    before, own = cpu_totals(cpus), own_cpu_s()
     bench = Bench(order.system, folder, order.scale, verify=order.verify)
     WORKLOADS[order.workload].run(bench)
     after = cpu_totals(cpus)
     busy = after.busy_s - before.busy_s
     capacity = busy + after.idle_s - before.idle_s
-    other = max(0.0, busy - (_own_cpu_s() - own))
+    other = max(0.0, busy - (own_cpu_s() - own))
     verdict = bench.finish()
     return {
         "samples": bench.samples,

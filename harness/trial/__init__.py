@@ -7,12 +7,13 @@ import importlib.util
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
 
 from harness.spec import TrialSpec
 
-__all__ = ["main", "run_notebook"]
+__all__ = ["execute_notebook", "main", "run_notebook"]
 
 _ENGINE: Final = "in-process"
 
@@ -44,8 +45,19 @@ def _load_lazily(name: str) -> None:
         spec.loader.exec_module(module)
 
 
-def run_notebook(order: Path) -> str | None:
-    """Execute the trial's notebook; return None, or what went wrong in one line."""
+def execute_notebook(
+    notebook: str, executed: str, parameters: Mapping[str, object], folder: str
+) -> str | None:
+    """Execute a notebook in this process with papermill; return None, or what went wrong in one line.
+
+    Parameters
+    ----------
+    executed
+        Where the executed copy goes.
+    folder
+        What its cells see as the current folder.
+    """
+    logging.getLogger("papermill").setLevel(logging.ERROR)
     # papermill would load clients for HTTP and S3, for half of the time that its import takes.
     _load_lazily("requests")
     modules = cast("dict[str, object]", sys.modules)
@@ -59,19 +71,24 @@ def run_notebook(order: Path) -> str | None:
     from harness.trial._engine import InProcessEngine
 
     papermill_engines.register(_ENGINE, InProcessEngine)
-    spec = TrialSpec.read(order)
     try:
         papermill.execute_notebook(
-            spec.notebook,
-            spec.executed,
-            parameters=_parameters(spec, order),
+            notebook,
+            executed,
+            parameters=parameters,
             engine_name=_ENGINE,
             progress_bar=False,
-            cwd=spec.work,
+            cwd=folder,
         )
     except PapermillExecutionError as error:
         return f"{error.ename}: {error.evalue}".splitlines()[0]
     return None
+
+
+def run_notebook(order: Path) -> str | None:
+    """Execute the trial's notebook; return None, or what went wrong in one line."""
+    spec = TrialSpec.read(order)
+    return execute_notebook(spec.notebook, spec.executed, _parameters(spec, order), spec.work)
 
 
 def main(arguments: list[str]) -> int:
@@ -80,7 +97,6 @@ def main(arguments: list[str]) -> int:
     spec = TrialSpec.read(order)
     for join in spec.cgroups:  # before any child is born
         Path(join).write_text("0\n")
-    logging.getLogger("papermill").setLevel(logging.ERROR)
     problem = run_notebook(order)
     gc.freeze()  # what ends now need not be searched for cycles: that takes as long as importing numpy
     if problem is None:

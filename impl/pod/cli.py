@@ -32,8 +32,8 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     help="Versions of Python variables.\n\n"
-    "Save them from Python: t = pod.save(namespace); here a store is looked at and looked after. A store is a folder: "
-    "POD_DIR, or .pod of the working directory, unless another one is named. A version is named by its number, or by a "
+    "Save them from Python: t = pod.save(namespace); here a store is looked at and looked after. A store is a folder "
+    "or a URL: POD_DIR, or .pod of the working directory, unless another one is named. A version is named by its number, or by a "
     "tag or a branch.",
     no_args_is_help=True,
     add_completion=True,
@@ -44,9 +44,10 @@ app = typer.Typer(
 _errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 _LINE_EVERY_S = 5.0
 
-PathArgument = Annotated[Path | None, typer.Argument(metavar="[PATH]", show_default=False)]
+# Of a URL, a `Path` would drop a slash.
+PathArgument = Annotated[str | None, typer.Argument(metavar="[PATH]", show_default=False)]
 StoreOption = Annotated[
-    Path | None, typer.Option("--store", "-s", metavar="PATH", help="The store.", show_default=False)
+    str | None, typer.Option("--store", "-s", metavar="PATH", help="The store.", show_default=False)
 ]
 VersionArgument = Annotated[str, typer.Argument(metavar="VERSION", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
@@ -72,17 +73,16 @@ def _root(
 @app.command(epilog="Example: pod init experiments/.pod")
 def init(path: PathArgument = None, as_json: JsonOption = False) -> None:
     """Make an empty store; one that is there stays as it is."""
-    folder = path or pod.default_path()
+    place = path or pod.default_path()
     try:
-        pod.open(folder, create=False).close()
-        made = False
+        opened, made = pod.open(place, create=False), False
     except NotAStore:
-        pod.open(folder).close()
-        made = True
+        opened, made = pod.open(place), True
+    opened.close()
     if as_json:
-        _print_json({"path": str(folder), "made": made})
+        _print_json({"path": str(opened.path), "made": made})
     else:
-        typer.echo(f"{folder}: {'an empty store' if made else 'is a store already'}")
+        typer.echo(f"{opened.path}: {'an empty store' if made else 'is a store already'}")
 
 
 @app.command(epilog="Example: pod log --json")
@@ -270,24 +270,25 @@ def stats(path: PathArgument = None, as_json: JsonOption = False) -> None:
 
 @app.command(epilog="Example: pod trust ~/colleague/.pod")
 def trust(
-    path: Annotated[Path, typer.Argument(metavar="PATH", show_default=False)], as_json: JsonOption = False
+    path: Annotated[str, typer.Argument(metavar="PATH", show_default=False)],
+    as_json: JsonOption = False,
 ) -> None:
     """Sign another user's store with your key, after verifying it: loading from it can run their code."""
     with _progress("verifying") as tell:
         report = trust_log(path, progress=tell)
     if as_json:
-        _print_json(asdict(report))
+        _print_json({"versions": report.versions, "signed": report.signed})
     elif report.signed:
-        typer.echo(f"{path}: {report.versions} versions verified and signed with your key")
+        typer.echo(f"{report.path}: {report.versions} versions verified and signed with your key")
     else:
-        typer.echo(f"{path}: {report.versions} versions, yours already")
+        typer.echo(f"{report.path}: {report.versions} versions, yours already")
 
 
 # --- what the commands share -----------------------------------------------------------------------------
 
 
 @contextmanager
-def _opened(path: Path | None, *, create: bool = False) -> Iterator[Store]:
+def _opened(path: str | None, *, create: bool = False) -> Iterator[Store]:
     with pod.open(path or pod.default_path(), create=create) as store:
         yield store
 

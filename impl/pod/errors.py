@@ -9,9 +9,9 @@
     ├── Untrusted                  "untrusted"     another user's store, or one changed behind pod's back
     ├── Corrupt                    "corrupt"       bytes do not match their digest
     ├── StoreBusy                  "busy"          another process is writing
-    ├── StoreFull                  "full"          the disk is full
+    ├── StoreFull                  "full"          the disk, or the database, is full
     ├── StoreReadOnly              "read-only"     the store may not be written
-    ├── StoreUnavailable           "unavailable"   the disk fails
+    ├── StoreUnavailable           "unavailable"   the disk or the database fails
     ├── StoreClosed                "closed"        the store was closed
     └── CannotLoad                 "cannot-load"   a saved variable cannot be built again here
 
@@ -87,7 +87,7 @@ class StoreBusy(PodError):
 
 
 class StoreFull(PodError):
-    """The disk is full; the store is as it was."""
+    """The disk, or the database, is full; the store is as it was."""
 
     code = "full"
 
@@ -99,7 +99,7 @@ class StoreReadOnly(PodError):
 
 
 class StoreUnavailable(PodError):
-    """The disk fails; the store is as it was."""
+    """The disk fails, or the database is out of reach; the store is as it was."""
 
     code = "unavailable"
 

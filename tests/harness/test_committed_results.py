@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.schemas import validate
+from tests.harness.podbench.factory import podbench_case
 from tests.harness.result_factory import case, podmicro_case
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +31,9 @@ def fits(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("result", [case(), podmicro_case()], ids=lambda result: str(result["suite"]))
+@pytest.mark.parametrize(
+    "result", [case(), podmicro_case(), podbench_case()], ids=lambda result: str(result["suite"])
+)
 def test_a_result_of_each_kind_of_suite_would_fit(result: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / result["suite"] / result["machine_id"] / f"{result['id']}.json"
     path.parent.mkdir(parents=True)

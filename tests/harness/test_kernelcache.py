@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import kernelcache
-from harness.kernelcache import DROP_PAGES, ResidentSample, can_drop, drop, resident_pages
+from harness.kernelcache import DROP_PAGES, ResidentSample, can_drop, drop, evict, resident_pages
 
 PAGES = 10
 
@@ -32,6 +32,15 @@ def test_the_two_ways_of_counting_agree(file: Path) -> None:
     with file.open("rb") as opened:
         assert kernelcache._by_mincore(opened.fileno()) == PAGES
         assert kernelcache._by_cachestat(opened.fileno()) in {PAGES, None}  # None before Linux 6.5
+
+
+def test_single_files_are_evicted_without_being_root(file: Path, tmp_path: Path) -> None:
+    proof = evict([file, tmp_path / "gone"])
+    with file.open("rb") as opened:
+        assert resident_pages(opened.fileno()) == 0
+
+    assert (proof.reset, proof.proof) == (False, "1 files evicted, 0 pages stayed, 1 could not be opened")
+    assert evict([file]).reset
 
 
 @pytest.mark.root

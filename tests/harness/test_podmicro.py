@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,20 @@ from harness.podmicro import as_flat, make_plan, publish_cases, render, rows_of,
 from harness.podmicro._bench import Bench
 from harness.podmicro._bounds import BOUNDS
 from harness.podmicro._campaign import plan_of
-from harness.podmicro._results import case_of, held_bounds, write_cases
-from harness.podmicro._touch import touch_memory
+from harness.podmicro._results import case_of, held_bounds
 from harness.podmicro._workloads import WORKLOADS
 from harness.podmicro.cli import pod_micro
 from harness.runs import RunFolder
-from harness.systems.pod import SYSTEMS, VersionSystem
+from harness.stores import write_cases
+from harness.systems.pod import MICRO, Version
+from harness.systems.pod._files import FilePerSave
+from harness.systems.pod._picklers import Pickle
 
 FACTS = {
     "rounds": 7,
     "scale": 1.0,
     "seeds": {"session": 42},
-    "versions": dict.fromkeys(SYSTEMS, "1"),
+    "versions": dict.fromkeys(MICRO, "1"),
     "digest": "0",
     "machine": {"cpu_model": "c", "cores": 2, "memory_gib": 1, "kernel": "6", "python": "3"},
     "machine_id": "0" * 12,
@@ -172,34 +175,21 @@ def test_every_session_runs_and_is_compared(workload: str, tmp_path: Path) -> No
     assert measured <= set(bench.samples)
 
 
-class Forgetful(SYSTEMS["pickle"]):  # type: ignore[misc]
+class Forgetful(FilePerSave):
     """Loads the first version whatever is asked for."""
 
-    def load(self, version: Path, names: Any = None) -> Any:
-        return super().load(version.with_name("1.pickle"), names)
+    def load(self, _version: Version, names: Any = None) -> Any:
+        return super().load(1, names)
 
 
 def test_a_store_that_lies_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lying: dict[str, type[VersionSystem]] = {**SYSTEMS, "pickle": Forgetful}
-    monkeypatch.setattr("harness.podmicro._bench.SYSTEMS", lying)
+    lying = replace(
+        MICRO["pickle"], open=lambda folder, _how, _existing: Forgetful("pickle", folder, Pickle())
+    )
+    monkeypatch.setattr("harness.podmicro._bench.MICRO", {**MICRO, "pickle": lying})
     bench = Bench("pickle", tmp_path, 0.001, verify=True)
     WORKLOADS["lists"].run(bench)
     assert bench.finish()["wrong"] == 2
-
-
-def test_memory_is_used_once_as_far_as_it_is_free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert touch_memory(1 << 20) == 1 << 20
-    little = tmp_path / "meminfo"
-    little.write_text("MemTotal: 900 kB\nMemAvailable:     500 kB\n")
-    monkeypatch.setattr("harness.podmicro._touch._MEMINFO", little)
-    assert touch_memory(1 << 20) == 300 << 10
-    monkeypatch.setattr(
-        "harness.podmicro._touch._CODE", "import sys; sys.exit(len(bytes(int(sys.argv[1]))) != 1)"
-    )
-    assert touch_memory(1) == 1
-    assert touch_memory(2) == 0
-    monkeypatch.setattr("harness.podmicro._touch._MEMINFO", tmp_path / "none")
-    assert touch_memory(1) == 0
 
 
 def test_a_run_interleaves_and_writes_results(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import podmicro
 from harness.durable import write_json
 from harness.errors import HarnessError
 from harness.home import Home
 from harness.readme import BEGIN, END, check_readme, render, write_readme
+from harness.storesuites import STORE_SUITES
 from tests.harness.result_factory import MACHINE_ID, case, timed, tmpfs
 
 SEED = """system,system_version,access_pattern,cache,empty_cache_s,empty_cache_speedup_pct,warm_cache_s,warm_cache_speedup_pct
@@ -22,7 +22,7 @@ def home(tmp_path: Path) -> Home:
     home = Home(tmp_path)
     home.published.mkdir(parents=True)
     (home.published / "pond_readme.csv").write_text(SEED)
-    pod = f"{podmicro.BEGIN}\n{podmicro.END}\n"
+    pod = "".join(f"{suite.begin}\n{suite.end}\n" for suite in STORE_SUITES.values())
     home.readme.write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\n{pod}\nAfter.\n")
     return home
 

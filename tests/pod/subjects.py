@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pod
 from harness.oracle import Portrait, portray
@@ -45,12 +46,15 @@ class Subject(Protocol):
 
 
 class PodSubject:
-    """pod's store in a folder."""
+    """pod's store in a folder, opened with these options, and each time with the next ones."""
 
-    def __init__(self, folder: Path, elsewhere: Elsewhere | None = None) -> None:
+    def __init__(
+        self, folder: Path, elsewhere: Elsewhere | None = None, options: Sequence[Mapping[str, Any]] = ({},)
+    ) -> None:
         self._folder = folder
         self._elsewhere = elsewhere
-        self._store = pod.open(folder)
+        self._options = cycle(options)
+        self._store = pod.open(folder, **next(self._options))
         self.session = Session(pod.new_managed_namespace({"__name__": "__main__"}))
 
     def save(self, names: Iterable[str] | None = None, *, full: bool = False) -> Saved:
@@ -72,7 +76,7 @@ class PodSubject:
 
     def reopen(self) -> None:
         self._store.close()
-        self._store = pod.open(self._folder)
+        self._store = pod.open(self._folder, **next(self._options))
 
     def close(self) -> None:
         self._store.close()

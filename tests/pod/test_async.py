@@ -15,28 +15,28 @@ from harness.oracle import differences, portray
 from tests.pod.disks import BrokenDisk
 from tests.pod.notebook import Notebook, run_python
 
-WAYS = pytest.mark.parametrize("fork", [None, True, False])
+WAYS = pytest.mark.parametrize("mode", ["sync", "auto", "fork", "thread", "thread-deferred"])
 _STATE = (
     "import numpy as np\nl = [[i] for i in range(30_000)]; a = np.zeros(400_000); d = {'l': l, 'v': a[5:]}"
 )
 
 
 @WAYS
-def test_the_saved_state_is_that_of_the_call(fork: bool | None, tmp_path: Path) -> None:
+def test_the_saved_state_is_that_of_the_call(mode: str, tmp_path: Path) -> None:
     with Notebook(tmp_path / "store") as notebook:
         notebook.cell(_STATE)
         before = portray(notebook.ns)
-        future = notebook.store.save_async(notebook.ns, fork=fork)
+        future = notebook.store.save_async(notebook.ns, mode=mode)
         notebook.cell("l[0].append('later'); a[:] = 7; l.clear(); d['new'] = 1; del a; x = 1")
         tid = notebook.remember(future.result(60), before)
         notebook.check([tid])
 
 
 @WAYS
-def test_what_changed_meanwhile_is_in_the_next_save(fork: bool | None, tmp_path: Path) -> None:
+def test_what_changed_meanwhile_is_in_the_next_save(mode: str, tmp_path: Path) -> None:
     with Notebook(tmp_path / "store") as notebook:
         notebook.cell(_STATE)
-        future = notebook.store.save_async(notebook.ns, fork=fork)
+        future = notebook.store.save_async(notebook.ns, mode=mode)
         notebook.cell("l[0].append('later'); a[3] = 7; x = l[1]")
         notebook.save()
         future.result(60)
@@ -47,38 +47,38 @@ def test_what_changed_meanwhile_is_in_the_next_save(fork: bool | None, tmp_path:
 
 
 @WAYS
-def test_load_of_a_running_save_waits(fork: bool | None, tmp_path: Path) -> None:
+def test_load_of_a_running_save_waits(mode: str, tmp_path: Path) -> None:
     with Notebook(tmp_path / "store") as notebook:
         notebook.cell(_STATE)
         before = portray(notebook.ns)
-        future = notebook.store.save_async(notebook.ns, fork=fork)
+        future = notebook.store.save_async(notebook.ns, mode=mode)
         assert differences(before, portray(notebook.store.load(future))) == []
         assert future.done()
         assert future.exception() is None
 
 
 @WAYS
-def test_saves_come_in_the_order_of_their_calls(fork: bool | None, tmp_path: Path) -> None:
+def test_saves_come_in_the_order_of_their_calls(mode: str, tmp_path: Path) -> None:
     with Notebook(tmp_path / "store") as notebook:
         notebook.cell("n = [0]")
         futures = []
         for number in range(5):
             notebook.cell(f"n[0] = {number}")
-            futures.append(notebook.store.save_async(notebook.ns, fork=fork))
+            futures.append(notebook.store.save_async(notebook.ns, mode=mode))
         tids = [int(future.result(60)) for future in futures]
         assert tids == sorted(set(tids))
         assert [notebook.store.load(tid)["n"] for tid in tids] == [[number] for number in range(5)]
 
 
 @WAYS
-def test_errors_come_out_of_the_future(fork: bool | None, tmp_path: Path) -> None:
+def test_errors_come_out_of_the_future(mode: str, tmp_path: Path) -> None:
     disk = BrokenDisk()
     with Notebook(tmp_path / "store", io=disk) as notebook:
         notebook.cell("a = [1]")
         first = notebook.save()
         notebook.cell("b = [2]")
         disk.fill()
-        future = notebook.store.save_async(notebook.ns, fork=fork)
+        future = notebook.store.save_async(notebook.ns, mode=mode)
         with pytest.raises(pod.StoreFull):
             future.result(60)
         assert isinstance(future.exception(), pod.StoreFull)
@@ -90,10 +90,10 @@ def test_errors_come_out_of_the_future(fork: bool | None, tmp_path: Path) -> Non
 
 
 @WAYS
-def test_the_report_names_what_was_not_saved(fork: bool | None, tmp_path: Path) -> None:
+def test_the_report_names_what_was_not_saved(mode: str, tmp_path: Path) -> None:
     with Notebook(tmp_path / "store") as notebook:
         notebook.cell("g = (i for i in [1]); a = [1]")
-        report = notebook.store.save_async(notebook.ns, "a message", fork=fork).result(60)
+        report = notebook.store.save_async(notebook.ns, "a message", mode=mode).result(60)
         assert [(each.name, each.type) for each in report.unsaved] == [("g", "generator")]
         assert report.message == "a message"
         assert report.pods_new >= 1
@@ -101,10 +101,10 @@ def test_the_report_names_what_was_not_saved(fork: bool | None, tmp_path: Path) 
 
 
 @WAYS
-def test_close_waits(fork: bool | None, tmp_path: Path) -> None:
+def test_close_waits(mode: str, tmp_path: Path) -> None:
     with Notebook(tmp_path / "store") as notebook:
         notebook.cell(_STATE)
-        future = notebook.store.save_async(notebook.ns, fork=fork)
+        future = notebook.store.save_async(notebook.ns, mode=mode)
         notebook.store.close()
         assert future.done()
         notebook.store = pod.open(tmp_path / "store")
@@ -115,7 +115,7 @@ def test_no_child_is_left(tmp_path: Path) -> None:
     before = set(psutil.Process().children())
     with Notebook(tmp_path / "store") as notebook:
         notebook.cell(_STATE)
-        notebook.store.save_async(notebook.ns, fork=True).result(60)
+        notebook.store.save_async(notebook.ns, mode="fork").result(60)
         assert set(psutil.Process().children()) <= before
 
 
@@ -158,7 +158,7 @@ def test_a_thread_of_the_user_s_may_go_on(tmp_path: Path) -> None:
     """Nothing is locked: another thread reads and writes the namespace while a save runs."""
     with Notebook(tmp_path / "store") as notebook:
         notebook.cell(_STATE, "count = 0")
-        future = notebook.store.save_async(notebook.ns, fork=False)
+        future = notebook.store.save_async(notebook.ns, mode="thread")
 
         def work() -> None:
             for _ in range(1000):
@@ -181,7 +181,7 @@ ns = pod.new_managed_namespace()
 exec("a = [1]", ns)
 with pod.open(sys.argv[1]) as store:
     try:
-        store.save_async(ns, fork=True).result(60)
+        store.save_async(ns, mode="fork").result(60)
     except pod.PodError as error:
         print(type(error).__name__)
     print(int(store.save(ns)) >= 0, len(store.log()))
@@ -203,7 +203,7 @@ with pod.open(sys.argv[1]) as store:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     if how == "dead":
         os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGKILL))
-    future = store.save_async(ns, fork=True)
+    future = store.save_async(ns, mode="fork")
     if how == "waited":
         os.wait()
     print(type(future.exception(60)).__name__, type(future.exception(60)).__name__)
@@ -233,16 +233,16 @@ def test_where_the_system_refuses_to_fork_a_thread_saves(
         before = sorted(Path("/proc/self/fd").iterdir())
         with monkeypatch.context() as patched:
             patched.setattr(os, "fork", _no_fork)
-            notebook.remember(notebook.store.save_async(notebook.ns, fork=True).result(60))
+            notebook.remember(notebook.store.save_async(notebook.ns, mode="fork").result(60))
         assert sorted(Path("/proc/self/fd").iterdir()) == before
         notebook.cell("p.append(3)")
         notebook.save()
         notebook.check()
 
 
-@pytest.mark.parametrize("fork", [True, False])
+@pytest.mark.parametrize("mode", ["fork", "thread"])
 def test_where_nothing_can_be_started_nothing_is_forgotten(
-    fork: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Notebook(tmp_path / "store") as notebook:
         notebook.cell("p = [1]; q = [p]")
@@ -252,29 +252,29 @@ def test_where_nothing_can_be_started_nothing_is_forgotten(
             patched.setattr(os, "fork", _no_fork)
             patched.setattr(threading.Thread, "start", _no_thread)
             with pytest.raises(RuntimeError, match="can't start new thread"):
-                notebook.store.save_async(notebook.ns, fork=fork)
+                notebook.store.save_async(notebook.ns, mode=mode)
         notebook.save()
         notebook.check()
 
 
 @WAYS
-def test_what_a_collection_threw_away_is_written_again(fork: bool | None, tmp_path: Path) -> None:
+def test_what_a_collection_threw_away_is_written_again(mode: str, tmp_path: Path) -> None:
     with Notebook(tmp_path / "store") as notebook:
         notebook.cell("a = list(range(1000)); b = [a, 'x' * 5000]")
         notebook.store.save(notebook.ns)
         notebook.store.save({"other": [1]})
         notebook.store.gc(keep=1)
-        notebook.remember(notebook.store.save_async(notebook.ns, fork=fork).result(60))
+        notebook.remember(notebook.store.save_async(notebook.ns, mode=mode).result(60))
         assert notebook.store.verify() == []
         notebook.check()
 
 
 @WAYS
-def test_a_version_of_some_names_does_not_stand_for_the_others(fork: bool | None, tmp_path: Path) -> None:
+def test_a_version_of_some_names_does_not_stand_for_the_others(mode: str, tmp_path: Path) -> None:
     with Notebook(tmp_path / "store") as notebook:
         notebook.cell("a = list(range(1000)); b = list(range(2000, 3000))")
         notebook.store.save(notebook.ns)
-        notebook.store.save_async(notebook.ns, names=["a"], fork=fork).result(60)
+        notebook.store.save_async(notebook.ns, names=["a"], mode=mode).result(60)
         notebook.store.gc(keep=1)
         notebook.save()
         assert notebook.store.verify() == []
@@ -282,14 +282,14 @@ def test_a_version_of_some_names_does_not_stand_for_the_others(fork: bool | None
 
 
 @WAYS
-def test_what_another_process_threw_away_is_written_again(fork: bool | None, tmp_path: Path) -> None:
+def test_what_another_process_threw_away_is_written_again(mode: str, tmp_path: Path) -> None:
     with Notebook(tmp_path / "store") as notebook:
         notebook.cell("a = list(range(1000))")
         notebook.store.save(notebook.ns)
         with pod.open(tmp_path / "store") as other:
             other.save({"other": [1]})
             other.gc(keep=1)
-        notebook.remember(notebook.store.save_async(notebook.ns, fork=fork).result(60))
+        notebook.remember(notebook.store.save_async(notebook.ns, mode=mode).result(60))
         assert notebook.store.verify() == []
         notebook.check()
 
@@ -300,9 +300,9 @@ import sys, pod
 ns = pod.new_managed_namespace()
 exec("a = [[i] for i in range(50_000)]", ns)
 store = pod.open(sys.argv[1])
-store.save_async(ns, fork=sys.argv[2] == "fork")
+store.save_async(ns, mode=sys.argv[2])
 """
-    for number, way in enumerate(("fork", "thread"), 1):
+    for number, way in enumerate(("fork", "thread", "thread-deferred"), 1):
         run_python(source, tmp_path / "store", way)
         with pod.open(tmp_path / "store", create=False) as store:
             assert len(store.log()) == number

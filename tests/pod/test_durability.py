@@ -39,7 +39,7 @@ while True:
     if way == "sync":
         tid = store.save(ns)
     else:
-        tid = store.save_async(ns, fork=way == "fork").result()
+        tid = store.save_async(ns, mode=way).result()
     print("saved", n, int(tid), flush=True)
 """
 

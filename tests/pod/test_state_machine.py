@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -29,11 +30,11 @@ def elsewhere() -> Iterator[Elsewhere]:
         yield process
 
 
-def _machine(elsewhere: Elsewhere) -> type[VersionsMachine]:
+def _machine(elsewhere: Elsewhere, options: Sequence[Mapping[str, Any]] = ({},)) -> type[VersionsMachine]:
     class OfPod(VersionsMachine):
         @staticmethod
         def make(folder: Path) -> PodSubject:
-            return PodSubject(folder, elsewhere)
+            return PodSubject(folder, elsewhere, options)
 
     return OfPod
 
@@ -43,6 +44,24 @@ def test_every_version_loads_as_it_was(elsewhere: Elsewhere) -> None:
     machine = _machine(elsewhere)
     run_state_machine_as_test(machine, settings=SHORT)
     assert machine.compared > 300
+
+
+_COATS: list[dict[str, Any]] = [
+    {"chunk_dedup": False, "thesaurus_bytes": 64},
+    {"codec": "lz4"},
+    {"codec": "zstd", "chunk_dedup": False},
+    {"thesaurus_bytes": 0},
+    {"thesaurus_bytes": 4096, "chunk_dedup": False, "fidelity": "paper"},
+    {},
+]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("first", range(2))
+def test_every_version_loads_as_it_was_whatever_its_pods_wear(first: int, elsewhere: Elsewhere) -> None:
+    machine = _machine(elsewhere, _COATS[first:] + _COATS[:first])
+    run_state_machine_as_test(machine, settings=settings(SHORT, max_examples=20))
+    assert machine.compared > 100
 
 
 @pytest.mark.slow

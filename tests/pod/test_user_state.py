@@ -95,7 +95,7 @@ def _async(notebook: Notebook) -> None:
 
 
 def _thread(notebook: Notebook) -> None:
-    notebook.store.save_async(notebook.ns, fork=False).result(60)
+    notebook.store.save_async(notebook.ns, mode="thread").result(60)
 
 
 def _load(notebook: Notebook) -> None:
@@ -189,7 +189,7 @@ file.write("once")
 ns = pod.new_managed_namespace()
 exec("a = [1]", ns)
 with pod.open(sys.argv[1]) as store:
-    print(int(store.save_async(ns, fork=True).result(60)) >= 0)
+    print(int(store.save_async(ns, mode="fork").result(60)) >= 0)
 """
     done = run_python(source, tmp_path / "store")
     assert sorted(done.stdout.split()) == ["True", "exit", "once"]

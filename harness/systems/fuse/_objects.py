@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from harness.errors import TrialFailed
 from harness.kernelcache import Proof
 from harness.leftovers import note_folder
+from harness.systems._programs import digest_of, find_program, said_by, version_in
 from harness.systems.fuse._mounted import MountedSystem
-from harness.systems.fuse._programs import digest_of, find_program, said_by, version_in
 from harness.systems.fuse._protocol import Layout, SystemContext
 
 __all__ = ["GIB", "Medium", "ObjectMount", "Place", "folder_bytes"]

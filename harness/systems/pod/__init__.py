@@ -1,17 +1,35 @@
-"""Systems that keep versions of variables: pod, and the picklers that it is measured against."""
+"""Systems that keep versions of variables: pod in all its configurations, and what it is measured against."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from harness.systems.pod._micro import BASELINE, MICRO
+from harness.systems.pod._protocol import Registration, Times, Version, VersionSystem
+from harness.systems.pod._registry import (
+    how_to_get,
+    names,
+    open_system,
+    options_of,
+    outlives_process,
+    python_of,
+    refuses,
+    registration,
+    version_of,
+)
 
-from harness.systems.pod._files import DillFiles, PickleFiles
-from harness.systems.pod._protocol import VersionSystem
-from harness.systems.pod._store import PodPythonStore, PodStore
-
-__all__ = ["BASELINE", "SYSTEMS", "VersionSystem"]
-
-SYSTEMS: Final[Mapping[str, type[VersionSystem]]] = {
-    system.name: system for system in (PickleFiles, DillFiles, PodStore, PodPythonStore)
-}
-BASELINE: Final = PickleFiles.name
+__all__ = [
+    "BASELINE",
+    "MICRO",
+    "Registration",
+    "Times",
+    "Version",
+    "VersionSystem",
+    "how_to_get",
+    "names",
+    "open_system",
+    "options_of",
+    "outlives_process",
+    "python_of",
+    "refuses",
+    "registration",
+    "version_of",
+]

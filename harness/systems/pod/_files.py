@@ -1,96 +1,115 @@
-"""The baselines: the whole namespace into a file, by pickle or by dill; file and folder synced."""
+"""One file per save, with all variables as one graph; file and folder are synced."""
 
 from __future__ import annotations
 
 import os
-import pickle
-import platform
-import sys
-from collections.abc import Mapping, Sequence
-from importlib import metadata
-from importlib.util import find_spec
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO, Final
 
-__all__ = ["DillFiles", "PickleFiles"]
+from typing_extensions import Buffer
 
-_PROTOCOL = 5
+from harness.systems.pod._base import Synchronous
+from harness.systems.pod._picklers import Pickler, Readable, Session, Writable
+from harness.systems.pod._protocol import Registration, Version, VersionSystem, variables
+from harness.systems.pod._refused import LeavingOut
+
+__all__ = ["FilePerSave", "file_per_save", "sync", "sync_folder"]
+
+_SUFFIX: Final = ".pkl"
 
 
-class PickleFiles:
-    """`pickle`, protocol 5, as it comes with Python."""
+class FilePerSave(Synchronous):
+    """The whole namespace into a file.
 
-    name: ClassVar[str] = "pickle"
-    saves_code: ClassVar[bool] = False
+    A subclass that stores other bytes than the pickler's overrides `_encoded` and `_decoded`.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._count = 0
+    Parameters
+    ----------
+    pickler
+        What makes the bytes.
+    """
 
-    @classmethod
-    def how_to_get(cls) -> str | None:
-        return None
-
-    @classmethod
-    def version(cls) -> str:
-        return platform.python_version()
+    def __init__(self, name: str, folder: Path, pickler: Pickler) -> None:
+        super().__init__(name, folder)
+        self.saves_code = pickler.saves_code
+        self._pickler = pickler
+        self._session = Session(restores=pickler.saves_code)
+        self._leaving_out = LeavingOut(lambda some: self._pickler.dump(some, _Nowhere()))
+        self._count = max((int(path.stem[1:]) for path in folder.glob(f"t*{_SUFFIX}")), default=0)
 
     def namespace(self) -> dict[str, Any]:
-        return {"__name__": "__main__"}
+        return self._session.namespace()
 
-    def save(self, namespace: Mapping[str, Any]) -> Path:
+    def save(self, namespace: Mapping[str, Any], exclude: Collection[str] = ()) -> Version:
+        wanted = variables(namespace, exclude)
+        path = self._path(self._count + 1)
+        with self._session.as_main():
+            self._unsaved = self._leaving_out.save(wanted, lambda some: self._write(some, path))
+        sync_folder(self._folder)
         self._count += 1
-        path = self._folder / f"{self._count}.pickle"
-        variables = {name: value for name, value in namespace.items() if not name.startswith("__")}
-        for name, value in variables.items():
-            if isinstance(value, type):
-                setattr(sys.modules["__main__"], name, value)  # pickle finds a session's classes there
-        with path.open("wb") as file:
-            self._dump(variables, file)
-            file.flush()
-            os.fsync(file.fileno())
-        descriptor = os.open(self._folder, os.O_RDONLY)
+        return self._count
+
+    def load(self, version: Version, names: Sequence[str] | None = None) -> Mapping[str, Any]:
+        with self._path(int(version)).open("rb") as file, self._decoded(file) as decoded:
+            return self._session.load(lambda: self._pickler.load(decoded), names)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"t{number}{_SUFFIX}"
+
+    def _write(self, some: Mapping[str, Any], path: Path) -> None:
+        try:
+            with path.open("wb") as file:
+                with self._encoded(file) as encoded:
+                    self._pickler.dump(some, encoded)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    @contextmanager
+    def _encoded(self, file: BinaryIO) -> Iterator[Writable]:
+        yield file
+
+    @contextmanager
+    def _decoded(self, file: BinaryIO) -> Iterator[Readable]:
+        yield file
+
+
+def file_per_save(
+    name: str,
+    pickler: Callable[[str], Pickler],
+    how_to_get: Callable[[], str | None],
+    version: Callable[[], str],
+    kind: type[FilePerSave] = FilePerSave,
+) -> Registration:
+    """Register a system of this kind; `pickler` makes its pickler for a fidelity."""
+
+    def opened(folder: Path, fidelity: str, _existing: bool) -> VersionSystem:
+        return kind(name, folder, pickler(fidelity))
+
+    def options(fidelity: str) -> dict[str, object]:
+        return {"mode": "sync", "pickler": pickler(fidelity).about, "synced": "file and folder, each save"}
+
+    return Registration(name, opened, options, how_to_get, version)
+
+
+class _Nowhere:
+    """A file that keeps nothing."""
+
+    def write(self, data: Buffer) -> int:
+        return memoryview(data).nbytes
+
+
+def sync(path: Path) -> None:
+    """Let what was written to a file survive a power failure."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
         os.fsync(descriptor)
+    finally:
         os.close(descriptor)
-        return path
-
-    def load(self, version: Path, names: Sequence[str] | None = None) -> dict[str, Any]:
-        with version.open("rb") as file:
-            variables = self._load(file)
-        return variables if names is None else {name: variables[name] for name in names}
-
-    def close(self) -> None:
-        """Nothing is open between saves."""
-
-    def _dump(self, variables: dict[str, Any], file: BinaryIO) -> None:
-        pickle.dump(variables, file, protocol=_PROTOCOL)
-
-    def _load(self, file: BinaryIO) -> dict[str, Any]:
-        variables: dict[str, Any] = pickle.load(file)  # noqa: S301 - what this process has just written
-        return variables
 
 
-class DillFiles(PickleFiles):
-    """`dill`, the pickler that the published system builds on."""
-
-    name: ClassVar[str] = "dill"
-
-    @classmethod
-    def how_to_get(cls) -> str | None:
-        return None if find_spec("dill") else "pip install dill"
-
-    @classmethod
-    def version(cls) -> str:
-        return metadata.version("dill")
-
-    def _dump(self, variables: dict[str, Any], file: BinaryIO) -> None:
-        import dill
-
-        dill.dump(variables, file, protocol=_PROTOCOL)
-
-    def _load(self, file: BinaryIO) -> dict[str, Any]:
-        import dill
-
-        variables: dict[str, Any] = dill.load(file)  # noqa: S301 - what this process has just written
-        return variables
+sync_folder: Final = sync

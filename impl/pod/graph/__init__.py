@@ -45,7 +45,8 @@ connects variables is guessed by type. ZODB and icechunk taught the append-only 
 
 ::
 
-    Encoder(host, apart_least)      writes objects as pods: begin, encode, finish; what it knows lasts from save to save
+    Encoder(host, apart_least, objects)      writes objects as pods: begin, encode, finish; what it knows lasts from save to save
+    BUNDLE, SPLIT, FINAL            what a host decides of an object that it is shown
     Decoder(streams, blobs, references, source, namespace)      reads one pod: run until it is done
     Reducer(namespace)              takes apart what the encoder does not know
     Pod, Reduced, Host, Source      what these say to each other
@@ -60,9 +61,13 @@ from pod.graph._encoder import Encoder
 from pod.graph._names import by_name, module_of, name_of
 from pod.graph._order import in_order
 from pod.graph._reduce import Reducer, memory
-from pod.graph._types import Host, Pod, Reduced, Source, StaleMet
+from pod.graph._types import APART, BUNDLE, FINAL, SPLIT, Host, Pod, Reduced, Source, StaleMet
 
 __all__ = [
+    "APART",
+    "BUNDLE",
+    "FINAL",
+    "SPLIT",
     "Decoder",
     "Encoder",
     "Host",

@@ -67,7 +67,7 @@ class _Frame:
                 self.obj[key] = value[0]
         except MemoryError:
             raise
-        except Exception:  # noqa: BLE001  (raised in `_settle` if it is still so)
+        except Exception:  # noqa: BLE001  (raised in `settle` if it is still so)
             if self.late is None:
                 self.begin_late()
         if self.late is not None:
@@ -75,6 +75,7 @@ class _Frame:
 
 
 _NOTHING: Final = object()
+_OUTSIDE: Final = -1  # in place of a frame's index: in another pod, within which this one is read
 _STATELESS: Final[tuple[Any, ...]] = (object.__hash__, str.__hash__, bytes.__hash__)  # nothing can be missing
 
 
@@ -107,6 +108,8 @@ class Decoder:
         self._objects = self._reader.objects
         self._frames: list[_Frame] = []
         self._late: list[tuple[Any, list[Any]]] = []  # containers to look at in the end, and their items
+        self._hangs = False  # what `found` is about to return does, on an object outside that is not finished
+        self.hung = False
         self.root: Any = _NOTHING
 
     @property
@@ -124,15 +127,21 @@ class Decoder:
         return self.root is not _NOTHING
 
     def run(self, found: Callable[[int], object], missing: object) -> int:
-        """Read on; return 0 at the end, or the oid of an object that `found` did not know (it returned `missing`)."""
+        """Read on; return 0 at the end, or the oid of an object that `found` did not know (it returned `missing`).
+
+        If `hung` is true then, `settle` must follow, once what was not finished is.
+        """
         reader = self._reader
         while (opcode := reader.opcode()) is not None:
             if opcode == op.XREF:
                 oid = reader.oid()
+                self._hangs = False
                 value = found(oid)
                 if value is missing:
                     reader.back()
                     return oid
+                if self._hangs and self._frames:
+                    self._hangs_on(_OUTSIDE)
                 self._deliver(value)
             elif opcode in _STEPS:
                 _STEPS[opcode](self, opcode)
@@ -140,8 +149,13 @@ class Decoder:
                 self._deliver(reader.value(opcode))
         if not self.done:
             raise ValueError("a pod's stream ends too early")
-        self._settle()
+        if not self.hung:
+            self.settle()
         return 0
+
+    def hang(self) -> None:
+        """Say that what `found` is about to return is not finished, or hangs on what is not."""
+        self._hangs = self.hung = True
 
     def _open_list(self, _opcode: int) -> None:
         self._open(op.LIST, _LIST, [])
@@ -209,7 +223,7 @@ class Decoder:
     def _close(self) -> None:
         """End the innermost frame; what it built is delivered next."""
         needs = self._frames.pop().needs
-        if needs is not None and needs < len(self._frames):
+        if self._frames and needs is not None and needs < len(self._frames):
             self._hangs_on(needs)
 
     def _refer(self, opcode: int) -> None:
@@ -286,7 +300,8 @@ class Decoder:
         else:
             frame.obj[key] = value
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Look at the containers again whose keys may have lacked state."""
         late, self._late = self._late, []
         for container, items in late:
             _settle(container, items)

@@ -13,14 +13,19 @@ from pod.graph._arrays import Cells
 from pod.graph._atoms import ATOMS, is_atom, varint
 from pod.graph._exposure import PRIVATE_DICT
 from pod.graph._ledger import Ledger
+from pod.graph._nesting import Nesting
 from pod.graph._types import (
     APART,
+    BUNDLE,
     BY_BUFFER,
     BY_CALL,
     BY_NAME,
     BY_NEW,
+    FINAL,
     IMMUTABLE,
     OWN_DICT,
+    SPLIT,
+    STUB,
     Host,
     Pod,
     Reduced,
@@ -45,14 +50,19 @@ class Encoder(Ledger):
         Takes apart what the encoder does not know, and stores what it writes.
     apart_least
         Containers of so many items are shown to `host.apart`; the default shows none.
+    objects
+        Instances, and what the host takes apart, are shown, too.
     """
 
-    def __init__(self, host: Host, apart_least: int = sys.maxsize) -> None:
+    def __init__(self, host: Host, apart_least: int = sys.maxsize, objects: bool = False) -> None:
         super().__init__()
         self._host = host
         self.namespace: object = None
         self._apart_least = apart_least
+        self._shows_objects = objects
+        self._shows = objects or apart_least < sys.maxsize
         self._writers: list[Writer] = []
+        self._nesting = Nesting()
         self._frames: list[Frame] = []
         self._edge = 1  # 0: the value that is pushed next is counted elsewhere
         self._calls = 0  # open frames of reduced objects
@@ -75,11 +85,12 @@ class Encoder(Ledger):
         """
         done: list[Pod] = []
         self._done = done
+        self._nesting = Nesting()
         self._calls = 0
         self._calls_limit = op.CALLS_LIMIT
         self._start()
-        writer = self._open(oid or self._label(root))
         try:
+            writer = self._open(root, oid or self._label(root), final=False)
             self._edge = 0
             self._push(root)
             while self._frames:
@@ -102,31 +113,31 @@ class Encoder(Ledger):
 
     # Pods
 
-    def _open(self, oid: int = 0) -> Writer:
+    def _open(self, root: object, oid: int, *, final: bool) -> Writer:
         pod = Pod(oid or self._new_oid(), self._serial)
         pod.entries = []
-        writer = Writer(pod, self._host.put_chunks, self._host.put_blob)
+        first_frame = max(len(self._frames) - 1, 0)
+        writer = Writer(pod, self._host.put_chunks, self._host.put_blob, first_frame, final)
+        self._nesting.open(pod)
         self._writers.append(writer)
+        if self._shows and not final:
+            self._host.begin(root, len(self._writers) - 1)
         return writer
 
     def _root(self, entry: Entry, pod: Pod) -> None:
         super()._root(entry, pod)
         if entry.pod is pod or entry.oid != pod.oid:
             return
-        pod.oid = self._new_oid()  # the object took its oid along to the pod that it lies in
+        self._nesting.rename(self._new_oid())  # the object took its oid along to the pod that it lies in
         if entry.oid in self._doubtful:
             self._doubtful.add(pod.oid)
-        for other in self._done:
-            if other.within == entry.oid:
-                other.within = pod.oid
 
     def _close(self) -> None:
         writer = self._writers.pop()
         pod = writer.pod
         writer.flush()
         pod.objects = writer.next
-        if writer.within < sys.maxsize:
-            pod.within = self._writers[writer.within].pod.oid
+        self._nesting.close()
         self._done.append(pod)
 
     # Objects
@@ -144,7 +155,7 @@ class Encoder(Ledger):
             writer.refer(entry.ordinal)
             return
         self._name(entry)
-        self._confine(entry.pod)
+        self._nesting.refer(entry.pod)
         pod = writer.pod
         index = writer.xrefs.setdefault(entry.oid, len(writer.xrefs))
         if index == len(pod.references):
@@ -153,19 +164,6 @@ class Encoder(Ledger):
         pod.counts[index] += 1
         writer.out.append(op.XREF)
         varint(writer.out, index)
-
-    def _confine(self, pod: Pod) -> None:
-        """Note that the open pods can be read only while the one they refer to is."""
-        open_pods = [writer.pod for writer in self._writers]
-        if pod in open_pods:
-            outermost = open_pods.index(pod)
-        else:
-            within = next((i for i, other in enumerate(open_pods) if other.oid == pod.within), None)
-            if within is None:
-                return
-            outermost = within
-        for writer in self._writers[outermost + 1 :]:
-            writer.within = min(writer.within, outermost)
 
     def _push(self, obj: object) -> None:
         """Write an object at once, or open a frame for it."""
@@ -189,12 +187,13 @@ class Encoder(Ledger):
             self._refer(entry)
             return
         frame = Frame(obj, edge)
-        apart = False
+        apart = BUNDLE
         if cls is Cells:
             steps = self._cells(frame, obj)  # type: ignore[arg-type]
         elif cls is list or cls is dict or cls is set or cls is tuple or cls is frozenset:
             steps = self._native(frame, obj)
-            apart = len(obj) >= self._apart_least and self._host.apart(obj)  # type: ignore[arg-type]
+            if len(obj) >= self._apart_least and self._frames and not self._frames[-1].tells:  # type: ignore[arg-type]
+                apart = self._ask(obj)
         elif cls is bytearray:
             self._register(obj).edges += edge
             writer.bytes_of(obj)  # type: ignore[arg-type]
@@ -204,15 +203,19 @@ class Encoder(Ledger):
             if plain is None:
                 plain = self._plain[cls] = self._host.plain(cls)
             if plain:
+                apart = self._ask(obj) if self._shows_objects and self._frames else BUNDLE
                 steps = self._object(frame, obj)
             else:
                 reduced = self._reduce(obj)
                 if reduced is None:
                     return
                 steps = self._call(frame, obj, reduced)
-                apart = bool(reduced.flags & APART)
-                frame.taken_apart = frame.hands_out = True
-        frame.steps = self._apart(frame, steps) if apart and self._frames else steps
+                if self._frames and reduced.flags & APART:
+                    apart = SPLIT
+                elif self._frames and self._shows_objects and not reduced.flags & STUB:
+                    apart = self._ask(obj)
+                frame.taken_apart = frame.hands_out = frame.tells = True
+        frame.steps = self._apart(frame, steps, apart) if apart else steps
         self._frames.append(frame)
         if frame.taken_apart:
             self._calls += 1
@@ -245,8 +248,21 @@ class Encoder(Ledger):
         ours = _FRAME_REFERENCES + entered + (entered and frame.taken_apart)  # that is opaque, too
         return sys.getrefcount(frame.obj) - ours
 
-    def _apart(self, frame: Frame, steps: Generator[object, None, None]) -> Generator[object, None, None]:
-        pod = self._open(self._label(frame.obj)).pod
+    def _ask(self, obj: object) -> int:
+        """Let the host decide of an object."""
+        writer = self._writers[-1]
+        if writer.final:
+            return BUNDLE
+        apart = self._host.apart(obj, len(self._writers) - 1, writer.held_bytes)
+        if not BUNDLE <= apart <= FINAL:
+            raise ValueError("host.apart must return BUNDLE, SPLIT or FINAL")
+        return apart
+
+    def _apart(
+        self, frame: Frame, steps: Generator[object, None, None], apart: int
+    ) -> Generator[object, None, None]:
+        final = apart == FINAL or self._writers[-1].final
+        pod = self._open(frame.obj, self._label(frame.obj), final=final).pod
         yield from steps
         entry = self._table[id(frame.obj)]
         self._root(entry, pod)
@@ -269,7 +285,6 @@ class Encoder(Ledger):
             self._writers[-1].buffer(reduced.arguments)
             return None
         self._temporaries.append(reduced)
-        self._writers[-1].pod.needs.update(reduced.names)
         return reduced
 
     # Values that need a frame: generators that yield the values inside
@@ -383,6 +398,7 @@ class Encoder(Ledger):
             self._emit(op.END)
 
     def _call(self, frame: Frame, obj: object, reduced: Reduced) -> Generator[object, None, None]:
+        self._writers[-1].pod.needs.update(reduced.names)
         self._emit(_CALLS.get(reduced.kind, op.NEW_EX))
         yield reduced.callable
         yield from reduced.arguments
@@ -397,6 +413,7 @@ class Encoder(Ledger):
         self._opaque.append((obj, reduced.holds, self._writers[-1].pod))
         if reduced.fill:
             self._writers[-1].fill(self._host.memory(obj))
+        frame.tells = False
         if reduced.items is not None:
             self._emit(op.ITEMS)
             yield from self._items(frame, reduced.items)
@@ -409,6 +426,7 @@ class Encoder(Ledger):
             frame.hands_out = False
             yield from self._own_dict(frame, obj.__dict__, op.ATTRS, 0)
             frame.hands_out = True
+        frame.tells = True
         if reduced.setter is not None:
             self._emit(op.SETTER)
             yield reduced.setter

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pod.graph._types import Pod
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
 
 class Entry:
@@ -45,21 +45,37 @@ class Reach:
     def __init__(self, pods: Iterable[Pod]) -> None:
         self._pods = {pod.oid: pod for pod in pods}
         self._owners = {oid: pod.oid for pod in self._pods.values() for oid in (*pod.exports, pod.oid)}
-        self._found: dict[int, set[int]] = {}
+        self._from = 0
+        self._direct: set[int] = set()  # the pods that `_from` refers to
+        self._every: set[int] | None = None  # those that it leads to, once they are asked for
 
-    def __call__(self, oid: int, /) -> set[int]:
-        """Return the oids of the pods that one leads to, its own among them."""
-        found = self._found.get(oid)
-        if found is None:
-            found = self._found[oid] = {oid}
-            pending = [oid]
-            while pending:
-                pod = self._pods.get(pending.pop())
-                for reference in () if pod is None else pod.references:
-                    owner = self._owners.get(reference)
-                    if owner is not None and owner not in found:
-                        found.add(owner)
-                        pending.append(owner)
+    def __call__(self, oid: int, other: int, /) -> bool:
+        """Say whether one pod leads to another: mostly it refers to it, and there may be very many further on."""
+        if oid != self._from:
+            self._from = oid
+            self._direct = {oid, *self._below(oid)}
+            self._every = None
+        if other in self._direct:
+            return True
+        if self._every is None:
+            self._every = self._all_below()
+        return other in self._every
+
+    def _below(self, oid: int) -> Iterator[int]:
+        pod = self._pods.get(oid)
+        for reference in () if pod is None else pod.references:
+            owner = self._owners.get(reference)
+            if owner is not None:
+                yield owner
+
+    def _all_below(self) -> set[int]:
+        found = set(self._direct)
+        pending = list(found)
+        while pending:
+            for owner in self._below(pending.pop()):
+                if owner not in found:
+                    found.add(owner)
+                    pending.append(owner)
         return found
 
 
@@ -77,7 +93,7 @@ def explain(
     for obj, holds, pod in opaque:
 
         def count(entry: Entry, pod: Pod = pod) -> None:
-            if entry.pod is pod or entry.immutable or entry.pod.oid in reach(pod.oid):
+            if entry.pod is pod or entry.immutable or reach(pod.oid, entry.pod.oid):
                 entry.edges += 1
 
         for held in holds:

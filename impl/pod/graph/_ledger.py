@@ -74,6 +74,10 @@ class Ledger:
         """Return oid -> object of what has an oid and was not written yet in this save."""
         return {oid: obj for obj, oid in self._labels.values()}
 
+    def held(self) -> list[object]:
+        """Return the objects to which there are references between saves, once for each."""
+        return [entry.obj for entry in self._table.values()]
+
     def locate(self, obj: object) -> int | None:
         """Return the oid of an object that a pod of this save holds (a new one if it has none), None if none does."""
         entry = self._known(obj)

@@ -31,6 +31,7 @@ from pod.graph._types import (
     BY_NEW_EX,
     IMMUTABLE,
     OWN_DICT,
+    STUB,
     Reduced,
 )
 
@@ -357,9 +358,14 @@ def make_type_variable(
 
 
 def _owned(_reducer: Reducer, owned: _arrays.Owned) -> Reduced:
-    return _arrays.reduce_owned(owned.array, alone=False) or Reducer._standard(
-        _reducer, owned.array, type(owned.array)
+    array = owned.array
+    return _as_stub(
+        _arrays.reduce_owned(array, alone=False) or Reducer._standard(_reducer, array, type(array))
     )
+
+
+def _as_stub(reduced: Reduced) -> Reduced:
+    return reduced._replace(flags=reduced.flags | STUB)
 
 
 def _special(cls: type) -> Callable[[Any], Reduced | None] | None:
@@ -416,9 +422,9 @@ _BY_TYPE: Final[dict[type, Callable[[Reducer, Any], Reduced]]] = {
     types.FunctionType: Reducer._function,
     types.CodeType: lambda _reducer, code: _functions.reduce_code(code),
     types.CellType: lambda _reducer, cell: _functions.reduce_cell(cell),
-    _classes.Behaviour: lambda _reducer, stub: _classes.reduce_behaviour(stub),
-    _functions.Globals: lambda _reducer, stub: _functions.reduce_globals(stub),
-    _functions.Variables: lambda _reducer, stub: _functions.reduce_variables(stub),
+    _classes.Behaviour: lambda _reducer, stub: _as_stub(_classes.reduce_behaviour(stub)),
+    _functions.Globals: lambda _reducer, stub: _as_stub(_functions.reduce_globals(stub)),
+    _functions.Variables: lambda _reducer, stub: _as_stub(_functions.reduce_variables(stub)),
     _arrays.Owned: _owned,
     types.ModuleType: _module,
     types.MethodType: _method,

@@ -20,6 +20,12 @@ BY_BUFFER: Final = 4
 IMMUTABLE: Final = 1  # nothing that a hidden reference could change
 OWN_DICT: Final = 2  # `state` is the object's own __dict__
 APART: Final = 4  # becomes a pod of its own
+STUB: Final = 8  # stands for something, for this save only; never becomes a pod of its own
+
+# What a host decides of an object that it is shown.
+BUNDLE: Final = 0  # it lies in the pod that is being written
+SPLIT: Final = 1  # it becomes a pod of its own
+FINAL: Final = 2  # so it does, and nothing below it is shown
 
 
 class Reduced(NamedTuple):
@@ -49,6 +55,7 @@ class Pod:
     __slots__ = (
         "active",
         "blobs",
+        "coat",
         "counts",
         "entries",
         "exports",
@@ -77,6 +84,7 @@ class Pod:
         self.exposed = False
         self.objects = 0
         self.size_bytes = 0
+        self.coat = b""  # what its pieces wear in the store, which alone knows
         self.entries: Any = ()
 
 
@@ -95,8 +103,14 @@ class Host(Protocol):
     def order(self, value: set[Any] | frozenset[Any], /) -> list[Any]:
         """Return a set's elements in an order that depends on their content."""
 
-    def apart(self, value: object, /) -> bool:
-        """Say whether this container (of `apart_least` items or more) becomes a pod of its own."""
+    def begin(self, root: object, depth: int, /) -> None:
+        """Learn that a pod was begun, `depth` pods below a variable's, of which objects will be shown."""
+
+    def apart(self, value: object, depth: int, held_bytes: int, /) -> int:
+        """Say whether an object that was met becomes a pod of its own: BUNDLE, SPLIT or FINAL.
+
+        It was met in a pod `depth` pods below a variable's, of which `held_bytes` are written.
+        """
 
     def put_chunks(self, chunks: Sequence[bytes], /) -> list[bytes]:
         """Store chunks; return their digests."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import sys
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +10,7 @@ from pod.graph import _ops as op
 from pod.graph._atoms import varint, write_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Sequence
 
     from pod.graph._types import Pod
 
@@ -22,12 +21,24 @@ _WORDS: Final = struct.Struct("<QQQQ")
 class Frame:
     """A value being written, and how far it is."""
 
-    __slots__ = ("content", "count", "done", "edge", "hands_out", "obj", "start", "steps", "taken_apart")
+    __slots__ = (
+        "content",
+        "count",
+        "done",
+        "edge",
+        "hands_out",
+        "obj",
+        "start",
+        "steps",
+        "taken_apart",
+        "tells",
+    )
 
     def __init__(self, obj: object, edge: int) -> None:
         self.obj = obj
         self.taken_apart = False
         self.hands_out = False  # what is below it is what it was taken apart to
+        self.tells = False  # so it is, and what is directly below it need not last
         self.done = 0
         self.count = 0
         self.edge = edge
@@ -47,6 +58,8 @@ class Writer:
         "_put_chunks",
         "bases",
         "content",
+        "final",
+        "first_frame",
         "flushed",
         "globals",
         "long",
@@ -55,7 +68,6 @@ class Writer:
         "pod",
         "slots",
         "target",
-        "within",
         "xrefs",
     )
 
@@ -64,8 +76,12 @@ class Writer:
         pod: Pod,
         put_chunks: Callable[[list[bytes]], list[bytes]],
         put_blob: Callable[[Any], list[bytes]],
+        first_frame: int,
+        final: bool,
     ) -> None:
         self.pod = pod
+        self.first_frame = first_frame  # where its frames begin among those that are open
+        self.final = final  # nothing below it is shown to the host
         self._put_chunks = put_chunks
         self._put_blob = put_blob
         self.out = bytearray()
@@ -78,7 +94,11 @@ class Writer:
         self.globals: dict[tuple[str, str], int] = {}
         self.long: dict[int, tuple[object, int]] = {}
         self.xrefs: dict[int, int] = {}
-        self.within = sys.maxsize
+
+    @property
+    def held_bytes(self) -> int:
+        """How much of the pod is written."""
+        return self.pod.size_bytes + len(self.out)
 
     def flush(self) -> None:
         """End the chunk."""
@@ -91,13 +111,13 @@ class Writer:
         self.slots.clear()
         self.globals.clear()
 
-    def boundary(self, frame: Frame, frames: Iterable[Frame]) -> None:
+    def boundary(self, frame: Frame, frames: Sequence[Frame]) -> None:
         """End the chunk after a frame's item if the item says so."""
         out = self.out
         if not self.target:
             if self.flushed + len(out) < op.TARGET_LEAST:
                 return
-            self._aim(frames)
+            self._aim(frames[self.first_frame :])
         target = self.target
         while target > op.TARGET_LEAST and self.flushed < op.HEAD * target:
             target //= 2
@@ -112,8 +132,8 @@ class Writer:
         ):
             self.flush()
 
-    def _aim(self, frames: Iterable[Frame]) -> None:
-        """Choose the size of the pod's chunks from how far the containers are that are open."""
+    def _aim(self, frames: Sequence[Frame]) -> None:
+        """Choose the size of the pod's chunks from how far its containers are that are open."""
         guess = self.flushed + len(self.out)
         known = False
         for frame in frames:

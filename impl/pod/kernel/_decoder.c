@@ -27,7 +27,7 @@ decoder_run(Decoder *d, PyObject *args)
                     broken("a pod's stream ends too early");
                     return NULL;
                 }
-                return settle_late(d) < 0 ? NULL : PyLong_FromLong(0);
+                return !d->hung && settle_late(d) < 0 ? NULL : PyLong_FromLong(0);
             }
         }
         const unsigned char *start = d->at;
@@ -42,6 +42,7 @@ decoder_run(Decoder *d, PyObject *args)
                 return NULL;
             }
             PyObject *oid = PyList_GET_ITEM(d->references, (Py_ssize_t)index);
+            d->hangs = 0;
             PyObject *value = PyObject_CallOneArg(found, oid);
             if (!value) {
                 return NULL;
@@ -50,6 +51,9 @@ decoder_run(Decoder *d, PyObject *args)
                 Py_DECREF(value);
                 d->at = start;
                 return Py_NewRef(oid);
+            }
+            if (d->hangs && d->frames_count) {
+                hangs_on(d, OUTSIDE);
             }
             if (deliver(d, value) < 0) {
                 return NULL;
@@ -62,6 +66,22 @@ decoder_run(Decoder *d, PyObject *args)
             return NULL;
         }
     }
+}
+
+static PyObject *
+decoder_hang(Decoder *d, PyObject *Py_UNUSED(ignored))
+{
+    d->hangs = d->hung = 1;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+decoder_settle(Decoder *d, PyObject *Py_UNUSED(ignored))
+{
+    if (settle_late(d) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }
 
 static PyObject *
@@ -88,6 +108,12 @@ static PyObject *
 get_done(Decoder *d, void *Py_UNUSED(closure))
 {
     return PyBool_FromLong(d->root != NULL);
+}
+
+static PyObject *
+get_hung(Decoder *d, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(d->hung);
 }
 
 static PyObject *
@@ -201,12 +227,15 @@ decoder_dealloc(Decoder *d)
 static PyGetSetDef decoder_fields[] = {
     {"count", (getter)get_count, NULL, "How many objects have an ordinal by now.", NULL},
     {"done", (getter)get_done, NULL, "Whether the pod was read to its end.", NULL},
+    {"hung", (getter)get_hung, NULL, "Whether it must be settled when what it hangs on is finished.", NULL},
     {"root", (getter)get_root, NULL, "The pod's value.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMethodDef decoder_methods[] = {
     {"run", (PyCFunction)decoder_run, METH_VARARGS, "Read on; return 0 at the end, or the oid that is missing."},
+    {"hang", (PyCFunction)decoder_hang, METH_NOARGS, "Say that what is about to be found is not finished."},
+    {"settle", (PyCFunction)decoder_settle, METH_NOARGS, "Look at the containers again whose keys may have lacked state."},
     {"made", (PyCFunction)decoder_made, METH_O, "Return the object with an ordinal."},
     {NULL, NULL, 0, NULL},
 };

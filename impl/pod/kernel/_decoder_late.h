@@ -4,7 +4,7 @@
    that is still being read. Its container takes it as well as it can, and again when the pod is read to its end.
    Whether what is delivered hangs on an object that is not finished is told as in Tarjan's search for strong
    components: a reference to one leaves its frame's index in the frame it is read in, and the least of them moves
-   outward with what ends. */
+   outward with what ends. One in another pod, within which this one is read, counts as outside of all frames. */
 
 /* List a set's or dict's items as long as they are sound; from here on each is added to the list. */
 static int
@@ -33,7 +33,7 @@ close_frame(Decoder *d)
 {
     Py_ssize_t needs = d->frames[d->frames_count - 1].needs;
     drop_frame(d);
-    if (needs < d->frames_count) {
+    if (d->frames_count && needs < d->frames_count) {
         hangs_on(d, needs);
     }
 }

@@ -14,6 +14,7 @@ typedef struct {
 } Frame;
 
 #define NOTHING PY_SSIZE_T_MAX
+#define OUTSIDE (-1) /* in place of a frame's index: in another pod, within which this one is read */
 
 typedef struct {
     PyObject_HEAD
@@ -36,6 +37,8 @@ typedef struct {
     Py_ssize_t values_count, values_room;
     Frame *frames;
     Py_ssize_t frames_count, frames_room;
+    int hangs; /* what `found` is about to return does, on an object outside that is not finished */
+    int hung;  /* something did: `settle` must be called */
 } Decoder;
 
 static PyObject *append_name, *extend_name, *empty_arguments, *object_new;
@@ -43,7 +46,7 @@ static PyObject *append_name, *extend_name, *empty_arguments, *object_new;
 static int
 grow(void **array, Py_ssize_t *room, size_t item)
 {
-    Py_ssize_t wanted = *room ? *room * 2 : 64;
+    Py_ssize_t wanted = *room ? *room * 2 : 8;
     void *bigger = PyMem_Realloc(*array, (size_t)wanted * item);
     if (!bigger) {
         PyErr_NoMemory();

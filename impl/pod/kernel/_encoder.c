@@ -78,13 +78,15 @@ encoder_encode(Encoder *e, PyObject *args)
     e->opaque_root = PyList_GET_SIZE(e->opaque);
     e->once_root = e->once_count;
     e->calls_limit = CALLS_LIMIT;
+    e->walk++;
+    e->places_count = 0;
     if (!oid) {
         oid = label_of(e, root, 0);
         if (oid < 0) {
             return NULL;
         }
     }
-    if (!open_pod(e, oid)) {
+    if (!open_pod(e, root, oid, 0)) {
         abandon(e);
         return NULL;
     }
@@ -262,18 +264,20 @@ class_of(const char *module_name, const char *name)
 static int
 encoder_init(Encoder *e, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"host", "apart_least", NULL};
+    static char *names[] = {"host", "apart_least", "objects", NULL};
     PyObject *host;
     e->apart_least = PY_SSIZE_T_MAX;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|n", names, &host, &e->apart_least)) {
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|np", names, &host, &e->apart_least, &e->shows_objects)) {
         return -1;
     }
+    e->shows = e->shows_objects || e->apart_least < PY_SSIZE_T_MAX;
     Py_XSETREF(e->host, Py_NewRef(host));
     e->next_oid = 1;
     Py_XSETREF(e->plain, PyObject_GetAttrString(host, "plain"));
     Py_XSETREF(e->reduce, PyObject_GetAttrString(host, "reduce"));
     Py_XSETREF(e->memory, PyObject_GetAttrString(host, "memory"));
     Py_XSETREF(e->order, PyObject_GetAttrString(host, "order"));
+    Py_XSETREF(e->begin_pod, PyObject_GetAttrString(host, "begin"));
     Py_XSETREF(e->is_apart, PyObject_GetAttrString(host, "apart"));
     Py_XSETREF(e->put_chunks, PyObject_GetAttrString(host, "put_chunks"));
     Py_XSETREF(e->put_blob, PyObject_GetAttrString(host, "put_blob"));
@@ -284,7 +288,8 @@ encoder_init(Encoder *e, PyObject *args, PyObject *keywords)
     Py_XSETREF(e->opaque, PyList_New(0));
     Py_XSETREF(e->reach, class_of("pod.graph._exposure", "Reach"));
     Py_XSETREF(e->cells, class_of("pod.graph._arrays", "Cells"));
-    if (!e->plain || !e->reduce || !e->order || !e->memory || !e->is_apart || !e->put_chunks || !e->put_blob || !e->reach || !e->cells ||
+    if (!e->plain || !e->reduce || !e->order || !e->memory || !e->begin_pod || !e->is_apart || !e->put_chunks || !e->put_blob ||
+        !e->reach || !e->cells ||
         !e->labels || !e->plain_types || !e->globals || !e->temporaries || !e->opaque) {
         return -1;
     }
@@ -300,6 +305,7 @@ encoder_traverse(Encoder *e, visitproc visit, void *arg)
     Py_VISIT(e->reduce);
     Py_VISIT(e->order);
     Py_VISIT(e->memory);
+    Py_VISIT(e->begin_pod);
     Py_VISIT(e->is_apart);
     Py_VISIT(e->put_chunks);
     Py_VISIT(e->put_blob);
@@ -334,6 +340,7 @@ encoder_clear(Encoder *e)
     Py_CLEAR(e->reduce);
     Py_CLEAR(e->order);
     Py_CLEAR(e->memory);
+    Py_CLEAR(e->begin_pod);
     Py_CLEAR(e->is_apart);
     Py_CLEAR(e->put_chunks);
     Py_CLEAR(e->put_blob);
@@ -372,6 +379,7 @@ encoder_dealloc(Encoder *e)
     encoder_clear(e);
     PyMem_Free(e->writers);
     PyMem_Free(e->frames);
+    PyMem_Free(e->places);
     PyMem_Free(e->journal);
     PyMem_Free(e->borrowed);
     Py_TYPE(e)->tp_free((PyObject *)e);

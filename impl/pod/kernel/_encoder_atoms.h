@@ -129,7 +129,7 @@ emit_str(Encoder *e, PyObject *obj, Py_ssize_t references)
 {
     Writer *w = TOP(e);
     size_t near = mix_pointer(obj) & (RECENT - 1);
-    if (w->recent[near].text == obj) {
+    if (w->recent && w->recent[near].text == obj) {
         w->content += w->recent[near].content;
         return emit_number(w, OP_SREF, w->recent[near].slot);
     }
@@ -175,6 +175,10 @@ emit_str(Encoder *e, PyObject *obj, Py_ssize_t references)
     }
     else if (size >= SLOT_LEAST) {
         if (GROW(w->slots, w->slots_room, w->slots_count + 1) < 0) {
+            goto end;
+        }
+        if (!w->recent && !(w->recent = PyMem_Calloc(RECENT, sizeof(Recent)))) {
+            PyErr_NoMemory();
             goto end;
         }
         w->recent[near].text = obj;

@@ -7,9 +7,10 @@ typedef struct {
     PyObject *pods;
     PyObject *reach;   /* a Reach, once it is needed */
     PodState *from;    /* the pod of the object that is explained */
-    PyObject *reached; /* the set of pods that `from` leads to, once it is needed */
     PyObject **pending;
     Py_ssize_t count, room;
+    PodState *last; /* the other pod that was asked about last, and whether `from` leads there */
+    int there;
     Entry **others; /* of other pods than `from` */
     Py_ssize_t others_count, others_room;
 } Explanation;
@@ -57,20 +58,16 @@ count_others(Explanation *x)
 {
     while (x->others_count) {
         Entry *entry = x->others[--x->others_count];
-        if (!x->reached) {
+        if (entry->state != x->last) {
             if (!x->reach && !(x->reach = PyObject_CallOneArg(x->encoder->reach, x->pods))) {
                 return -1;
             }
-            PyObject *oid = PyLong_FromLongLong(x->from->oid);
-            x->reached = oid ? PyObject_CallOneArg(x->reach, oid) : NULL;
-            Py_XDECREF(oid);
-            if (!x->reached) {
-                return -1;
-            }
+            x->last = entry->state;
+            PyObject *answer = PyObject_CallFunction(x->reach, "LL", (long long)x->from->oid, (long long)entry->state->oid);
+            x->there = answer ? PyObject_IsTrue(answer) : -1;
+            Py_XDECREF(answer);
         }
-        PyObject *oid = PyLong_FromLongLong(entry->state->oid);
-        int there = oid ? PySet_Contains(x->reached, oid) : -1;
-        Py_XDECREF(oid);
+        int there = x->there;
         if (there < 0) {
             return -1;
         }
@@ -115,12 +112,11 @@ explain(Encoder *e, PyObject *pods)
         PodState *from = (PodState *)PyList_GET_ITEM(e->opaque, i + 2);
         if (from != x.from) {
             x.from = from;
-            Py_CLEAR(x.reached);
+            x.last = NULL;
         }
         result = explain_one(&x, PyList_GET_ITEM(e->opaque, i), PyList_GET_ITEM(e->opaque, i + 1));
     }
     Py_XDECREF(x.reach);
-    Py_XDECREF(x.reached);
     PyMem_Free(x.pending);
     PyMem_Free(x.others);
     return result;

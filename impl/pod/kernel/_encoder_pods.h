@@ -6,7 +6,7 @@ static inline unsigned char *
 reserve(Writer *w, size_t more)
 {
     if (w->size + more > w->room) {
-        size_t room = w->room ? w->room : 4096;
+        size_t room = w->room ? w->room : 256;
         while (room < w->size + more) {
             room *= 2;
         }
@@ -73,8 +73,8 @@ clear_slots(Writer *w)
     for (Py_ssize_t i = 0; i < w->slots_count; i++) {
         Py_DECREF(w->slots[i]);
     }
-    if (w->slots_count) {
-        memset(w->recent, 0, sizeof(w->recent));
+    if (w->recent && w->slots_count) {
+        memset(w->recent, 0, RECENT * sizeof(Recent));
     }
     w->slots_count = 0;
     if (w->slot_index) {
@@ -126,7 +126,7 @@ aim(Encoder *e, Writer *w)
 {
     uint64_t guess = w->flushed + w->size;
     int known = 0;
-    for (Py_ssize_t i = 0; i < e->frames_count; i++) {
+    for (Py_ssize_t i = w->first_frame; i < e->frames_count; i++) {
         Frame *f = &e->frames[i];
         if (f->count >= 8 && f->done) {
             known = 1;
@@ -244,8 +244,20 @@ boundary(Encoder *e, Frame *f)
 
 /* Pods */
 
+static int
+set_number(PyObject *obj, const char *name, uint64_t value)
+{
+    PyObject *number = PyLong_FromUnsignedLongLong(value);
+    int result = number ? PyObject_SetAttrString(obj, name, number) : -1;
+    Py_XDECREF(number);
+    return result;
+}
+
+#include "_encoder_nesting.h"
+
+/* Begin a pod whose root is that of the innermost frame, or, without one, a variable's. */
 static Writer *
-open_pod(Encoder *e, int64_t oid)
+open_pod(Encoder *e, PyObject *root, int64_t oid, int final)
 {
     if (GROW(e->writers, e->writers_room, e->writers_count + 1) < 0) {
         return NULL;
@@ -255,7 +267,9 @@ open_pod(Encoder *e, int64_t oid)
     }
     Writer *w = &e->writers[e->writers_count];
     memset(w, 0, sizeof(*w));
-    w->within = PY_SSIZE_T_MAX;
+    w->outermost = PY_SSIZE_T_MAX;
+    w->first_frame = e->frames_count ? e->frames_count - 1 : 0;
+    w->final = final;
     w->pod = PyObject_CallFunction(pod_class, "LK", (long long)oid, (unsigned long long)e->serial);
     if (!w->pod) {
         return NULL;
@@ -270,14 +284,25 @@ open_pod(Encoder *e, int64_t oid)
     w->xrefs = PyDict_New();
     w->state = exports ? state_new(oid, e->serial, exports) : NULL;
     Py_XDECREF(exports);
+    int failed = w->state && nest_open(e, w->state, w->pod) < 0;
     e->writers_count++; /* from here on `drop_writer` frees it */
-    if (!w->streams || !w->blobs || !w->references || !w->needs || !w->pending || !w->global_slots || !w->xrefs || !w->state ||
+    if (failed || !w->streams || !w->blobs || !w->references || !w->needs || !w->pending || !w->global_slots || !w->xrefs || !w->state ||
         PyObject_SetAttrString(w->pod, "entries", (PyObject *)w->state) < 0 ||
         GROW(w->bases, w->bases_room, 1) < 0) {
         return NULL;
     }
     w->bases[0] = 0;
     w->bases_count = 1;
+    if (e->shows && !final) {
+        PyObject *depth = PyLong_FromSsize_t(e->writers_count - 1);
+        PyObject *arguments[] = {root, depth};
+        PyObject *nothing = depth ? PyObject_Vectorcall(e->begin_pod, arguments, 2, NULL) : NULL;
+        Py_XDECREF(depth);
+        if (!nothing) {
+            return NULL;
+        }
+        Py_DECREF(nothing);
+    }
     return w;
 }
 
@@ -287,6 +312,7 @@ drop_writer(Encoder *e)
     Writer w = e->writers[--e->writers_count];
     clear_slots(&w);
     map_clear(&w.longs);
+    PyMem_Free(w.recent);
     PyMem_Free(w.out);
     PyMem_Free(w.bases);
     PyMem_Free(w.slots);
@@ -304,26 +330,12 @@ drop_writer(Encoder *e)
 }
 
 static int
-set_number(PyObject *obj, const char *name, uint64_t value)
-{
-    PyObject *number = PyLong_FromUnsignedLongLong(value);
-    int result = number ? PyObject_SetAttrString(obj, name, number) : -1;
-    Py_XDECREF(number);
-    return result;
-}
-
-static int
 close_pod(Encoder *e)
 {
     Writer *w = TOP(e);
-    if (flush(e, w) < 0 || store_chunks(e, w) < 0 || set_number(w->pod, "objects", w->next) < 0 || set_number(w->pod, "size_bytes", w->total) < 0) {
+    if (flush(e, w) < 0 || store_chunks(e, w) < 0 || nest_close(e) < 0 || set_number(w->pod, "objects", w->next) < 0 ||
+        set_number(w->pod, "size_bytes", w->total) < 0) {
         return -1;
-    }
-    if (w->within != PY_SSIZE_T_MAX) {
-        w->state->within = e->writers[w->within].state->oid;
-        if (set_number(w->pod, "within", (uint64_t)w->state->within) < 0) {
-            return -1;
-        }
     }
     Py_ssize_t references = PyList_GET_SIZE(w->references);
     PyObject *counts = PyList_New(references);
@@ -447,27 +459,6 @@ refer_within(Writer *w, uint64_t ordinal)
     return emit_number(w, -1, ordinal - w->bases[chunk]);
 }
 
-static void
-confine(Encoder *e, PodState *state)
-{
-    Py_ssize_t outermost = -1;
-    for (Py_ssize_t i = 0; i < e->writers_count && outermost < 0; i++) {
-        if (e->writers[i].state == state) {
-            outermost = i;
-        }
-    }
-    for (Py_ssize_t i = 0; i < e->writers_count && outermost < 0 && state->within; i++) {
-        if (e->writers[i].state->oid == state->within) {
-            outermost = i;
-        }
-    }
-    for (Py_ssize_t i = outermost + 1; outermost >= 0 && i < e->writers_count; i++) {
-        if (e->writers[i].within > outermost) {
-            e->writers[i].within = outermost;
-        }
-    }
-}
-
 static int
 refer(Encoder *e, Entry *entry)
 {
@@ -482,7 +473,7 @@ refer(Encoder *e, Entry *entry)
     if (name_entry(e, entry) < 0) {
         return -1;
     }
-    confine(e, entry->state);
+    nest_refer(e, entry->state);
     PyObject *oid = PyLong_FromLongLong(entry->oid);
     if (!oid) {
         return -1;

@@ -225,6 +225,12 @@ step_call(Encoder *e)
         long flags = PyLong_AsLong(reduced_field(f, R_FLAGS));
         switch (f->stage) {
         case C_CALLABLE: {
+            PyObject *names = reduced_field(f, R_NAMES);
+            for (Py_ssize_t i = 0; PyTuple_Check(names) && i < PyTuple_GET_SIZE(names); i++) {
+                if (PySet_Add(TOP(e)->needs, PyTuple_GET_ITEM(names, i)) < 0) {
+                    return -1;
+                }
+            }
             long kind = PyLong_AsLong(reduced_field(f, R_KIND));
             int opcode = kind == BY_CALL ? OP_REDUCE : kind == BY_NEW ? OP_NEW : OP_NEW_EX;
             f->stage = C_ARGUMENTS;

@@ -4,8 +4,9 @@
 typedef struct {
     PyObject_HEAD
     int64_t oid;
-    int64_t within;
     uint64_t serial;
+    uint64_t walk;    /* in which it was written; see _encoder_nesting.h */
+    Py_ssize_t place; /* among that walk's pods */
     PyObject *exports;
     PyObject **keys;
     Py_ssize_t count, room;
@@ -32,6 +33,19 @@ typedef struct {
 #define RECENT 512 /* a power of two */
 #define QUIET_LEAST 64
 
+/* A shortcut to a writer's slots, by address. */
+typedef struct {
+    PyObject *text; /* borrowed from `slots` */
+    uint64_t content;
+    uint32_t slot;
+} Recent;
+
+/* A pod that a walk has opened. */
+typedef struct {
+    PyObject *pod;               /* borrowed */
+    Py_ssize_t at, within, up;   /* see _encoder_nesting.h; -1: none */
+} Place;
+
 typedef struct {
     PodState *state;
     PyObject *pod, *streams, *blobs, *references, *needs;
@@ -54,13 +68,11 @@ typedef struct {
     Py_ssize_t slots_count, slots_room;
     uint32_t *slot_index;
     Py_ssize_t slot_mask;
-    struct {
-        PyObject *text; /* borrowed from `slots` */
-        uint64_t content;
-        uint32_t slot;
-    } recent[RECENT]; /* a shortcut to slots, by address */
+    Recent *recent; /* RECENT of them, once there is one */
     PointerMap longs;
-    Py_ssize_t within;
+    Py_ssize_t outermost;   /* of the open pods, the first that it leads back to */
+    Py_ssize_t first_frame; /* where its frames begin among those that are open */
+    int final;              /* nothing below it is shown to the host */
     int64_t last_xref_oid;
     Py_ssize_t last_xref;
     PyObject *last_global; /* borrowed from the encoder's globals; valid in this chunk */
@@ -94,9 +106,10 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     PyObject *host, *name_space;
-    PyObject *plain, *reduce, *order, *memory, *is_apart, *put_chunks, *put_blob;
+    PyObject *plain, *reduce, *order, *memory, *begin_pod, *is_apart, *put_chunks, *put_blob;
     PyObject *reach, *cells; /* pod.graph's classes */
-    Py_ssize_t apart_least;
+    Py_ssize_t apart_least; /* containers of so many items are shown to the host */
+    int shows_objects, shows;
     Entry *entries;
     Py_ssize_t entries_count, entries_room;
     int64_t free_entry; /* index + 1 */
@@ -109,6 +122,9 @@ typedef struct {
     PyObject *opaque;      /* list of object, holds, PodState, of this save */
     Writer *writers;
     Py_ssize_t writers_count, writers_room;
+    uint64_t walk; /* number of the root that is being written */
+    Place *places;
+    Py_ssize_t places_count, places_room;
     Frame *frames;
     Py_ssize_t frames_count, frames_room;
     Py_ssize_t calls;       /* open frames of kind F_CALL */
@@ -275,7 +291,8 @@ state_new(int64_t oid, uint64_t serial, PyObject *exports)
     PodState *state = PyObject_New(PodState, &PodState_Type);
     if (state) {
         state->oid = oid;
-        state->within = 0;
+        state->walk = 0;
+        state->place = 0;
         state->serial = serial;
         state->exports = Py_NewRef(exports);
         state->keys = NULL;

@@ -87,14 +87,6 @@ take_apart(Encoder *e, PyObject *obj, PyObject **reduced)
     if (PyList_Append(e->temporaries, found) < 0) {
         goto end;
     }
-    PyObject *names = PyTuple_GET_ITEM(found, R_NAMES);
-    if (PyTuple_Check(names) && PyTuple_GET_SIZE(names)) {
-        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
-            if (PySet_Add(TOP(e)->needs, PyTuple_GET_ITEM(names, i)) < 0) {
-                goto end;
-            }
-        }
-    }
     *reduced = Py_NewRef(found);
     result = 1;
 end:
@@ -163,6 +155,40 @@ count_edge(Encoder *e, Entry *entry, uint32_t edge)
     return 0;
 }
 
+/* Whether what is pushed is what the innermost frame's object was taken apart to, and need not last. */
+static inline int
+told(Encoder *e)
+{
+    if (!e->frames_count) {
+        return 0;
+    }
+    Frame *f = &e->frames[e->frames_count - 1];
+    return f->kind == F_CALL && (f->stage <= C_CALL || f->stage >= C_SETTER);
+}
+
+/* Let the host decide of an object. -1: an error. */
+static long
+ask(Encoder *e, PyObject *obj)
+{
+    Writer *w = TOP(e);
+    if (!e->frames_count || w->final) {
+        return BUNDLE;
+    }
+    PyObject *depth = PyLong_FromSsize_t(e->writers_count - 1);
+    PyObject *held = depth ? PyLong_FromUnsignedLongLong(w->total + w->size) : NULL;
+    PyObject *arguments[] = {obj, depth, held};
+    PyObject *answer = held ? PyObject_Vectorcall(e->is_apart, arguments, 3, NULL) : NULL;
+    long apart = answer ? PyLong_AsLong(answer) : -1;
+    Py_XDECREF(depth);
+    Py_XDECREF(held);
+    Py_XDECREF(answer);
+    if ((apart < BUNDLE || apart > FINAL) && !PyErr_Occurred()) {
+        PyErr_SetString(PyExc_ValueError, "host.apart must return BUNDLE, SPLIT or FINAL");
+        return -1;
+    }
+    return apart;
+}
+
 /* Write an object at once, or open a frame for it. `ours`: how many of its references are ours. */
 static int
 push(Encoder *e, PyObject *obj, int edge, int ours)
@@ -191,8 +217,8 @@ push(Encoder *e, PyObject *obj, int edge, int ours)
     }
     int remember = references > 1 || !edge || has_weak_references(obj) || may_repeat(e);
     int kind;
-    int apart = 0;
-    Py_ssize_t length = 0;
+    long flags = 0;
+    Py_ssize_t length = -1;
     PyObject *reduced = NULL;
     if (type == &PyList_Type) {
         kind = F_LIST;
@@ -236,14 +262,17 @@ push(Encoder *e, PyObject *obj, int edge, int ours)
             if (more <= 0) {
                 return more;
             }
-            apart = (int)PyLong_AsLong(PyTuple_GET_ITEM(reduced, R_FLAGS)) & APART;
+            flags = PyLong_AsLong(PyTuple_GET_ITEM(reduced, R_FLAGS));
         }
     }
-    if (kind < F_OBJECT && length >= e->apart_least) {
-        PyObject *answer = PyObject_CallOneArg(e->is_apart, obj);
-        apart = answer ? PyObject_IsTrue(answer) : -1;
-        Py_XDECREF(answer);
+    long apart = BUNDLE;
+    if (e->frames_count && flags & APART) {
+        apart = SPLIT;
+    }
+    else if (kind < F_OBJECT ? length >= e->apart_least && !told(e) : e->shows_objects && !(flags & STUB)) {
+        apart = ask(e, obj);
         if (apart < 0) {
+            Py_XDECREF(reduced);
             return -1;
         }
     }
@@ -251,7 +280,6 @@ push(Encoder *e, PyObject *obj, int edge, int ours)
         Py_XDECREF(reduced);
         return -1;
     }
-    apart = apart && e->frames_count > 0;
     Frame *f = &e->frames[e->frames_count++];
     memset(f, 0, sizeof(*f));
     f->kind = (uint8_t)kind;
@@ -268,36 +296,7 @@ push(Encoder *e, PyObject *obj, int edge, int ours)
     }
     if (apart) {
         int64_t oid = label_of(e, obj, 0);
-        if (oid < 0 || !open_pod(e, oid)) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* Give the innermost pod another oid: its root took the one that it was opened with along to the pod that it lies in. */
-static int
-rename_pod(Encoder *e)
-{
-    PodState *state = TOP(e)->state;
-    int64_t before = state->oid;
-    state->oid = e->next_oid++;
-    if (set_number(TOP(e)->pod, "oid", (uint64_t)state->oid) < 0) {
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(e->written); i++) {
-        PyObject *pod = PyList_GET_ITEM(e->written, i);
-        PodState *other = (PodState *)PyObject_GetAttrString(pod, "entries");
-        if (!other) {
-            return -1;
-        }
-        int result = 0;
-        if (other->within == before) {
-            other->within = state->oid;
-            result = set_number(pod, "within", (uint64_t)other->within);
-        }
-        Py_DECREF((PyObject *)other);
-        if (result < 0) {
+        if (oid < 0 || !open_pod(e, obj, oid, apart == FINAL || TOP(e)->final)) {
             return -1;
         }
     }
@@ -310,7 +309,8 @@ root_entry(Encoder *e, Entry *entry)
 {
     PodState *state = TOP(e)->state;
     if (entry->state != state) {
-        return entry->oid == state->oid ? rename_pod(e) : 0;
+        /* if it took the oid that the pod was opened with along to the pod that it lies in, this one needs another */
+        return entry->oid == state->oid ? nest_rename(e, e->next_oid++) : 0;
     }
     if (!entry->oid) {
         entry->oid = state->oid;

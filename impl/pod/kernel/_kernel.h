@@ -41,7 +41,8 @@ enum {
 
 enum { BLOB_BYTES, BLOB_STR, BLOB_BYTEARRAY, BLOB_READ_ONLY, BLOB_WRITABLE };
 enum { BY_NAME, BY_CALL, BY_NEW, BY_NEW_EX, BY_BUFFER };
-enum { IMMUTABLE = 1, OWN_DICT = 2, APART = 4 };
+enum { IMMUTABLE = 1, OWN_DICT = 2, APART = 4, STUB = 8 };
+enum { BUNDLE, SPLIT, FINAL };
 
 extern PyTypeObject PodState_Type;
 extern PyTypeObject Encoder_Type;

@@ -14,7 +14,7 @@ new in it, in one atomic and durable step.
 
     class Log
         open(path, *, create=True, io=OS, key=None, timeout_s=60.0) -> Log      key: default Key.of_user()
-        path: Path
+        path: Path | str                                    the folder, or the URL without passwords
         head() -> int | None                                newest tid, with what other processes committed
         tids() -> Sequence[int]                             ascending
         record(tid) -> bytes                                verified; NoSuchVersion, Corrupt
@@ -51,17 +51,24 @@ new in it, in one atomic and durable step.
                                                             StoreFull, StoreReadOnly, StoreUnavailable: as it was
         bytes_written: int                                  so far, in all files; final after commit
 
+    open_backend(location, *, create=True, io=OS) -> (Path | str, Backend)
+                                                            a folder, file:///folder, memory://NAME, postgresql://..,
+                                                            redis://..: what errors call it, and where its bytes are
+
     trust(path, *, io=OS, key=None, progress=None) -> TrustReport
                                                             verify another's store whole, then sign its newest entry
 
 A log object may be used by several threads (one transaction at a time; `begin` waits) and on both sides of a fork:
-`head` and `begin` see what the other side committed.
+`head` and `begin` see what the other side committed. A log in memory is the exception: its forked process cannot commit.
 """
 
 from pod.log._backend import Backend, BackendStats, Damage, Pieces, Progress
+from pod.log._database import DatabaseBackend, NotDurableWarning
 from pod.log._export import ExportBackend
 from pod.log._file import FileBackend
 from pod.log._log import Log, Plan
+from pod.log._memory import MemoryBackend
+from pod.log._open import open_backend
 from pod.log._reports import GcReport, LogStats
 from pod.log._transaction import Transaction
 from pod.log._trust import TrustReport, trust
@@ -70,15 +77,19 @@ __all__ = [
     "Backend",
     "BackendStats",
     "Damage",
+    "DatabaseBackend",
     "ExportBackend",
     "FileBackend",
     "GcReport",
     "Log",
     "LogStats",
+    "MemoryBackend",
+    "NotDurableWarning",
     "Pieces",
     "Plan",
     "Progress",
     "Transaction",
     "TrustReport",
+    "open_backend",
     "trust",
 ]

@@ -75,8 +75,16 @@ class Backend(Protocol):
     """Pieces by their digest, and a sequence of entries, each of a head and a body.
 
     It verifies nothing but that what it wrote is whole: digests and signatures are the log's matter. Its errors are
-    `PodError`. Reads and writes are seen by all threads and both sides of a fork.
+    `PodError`. Reads and writes are seen by all threads and, if it says so, on both sides of a fork.
     """
+
+    @property
+    def is_shared_across_forks(self) -> bool:
+        """Whether a forked process can save for the process it was forked from."""
+
+    @property
+    def batch_bytes(self) -> int:
+        """So many bytes of pieces are best given to one `read_into`; 0: one piece."""
 
     @property
     def generation(self) -> int:

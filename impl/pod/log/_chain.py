@@ -35,7 +35,7 @@ class Chain:
         Of the version to come.
     """
 
-    def __init__(self, path: Path, generation: int) -> None:
+    def __init__(self, path: Path | str, generation: int) -> None:
         self._path = path
         self.generation = generation
         self.heads: list[EntryHead] = []
@@ -101,7 +101,7 @@ class Chain:
         return pack_head(head, key)
 
 
-def check_trust(path: Path, heads: Sequence[bytes], key: Key, remedy: str) -> None:
+def check_trust(path: Path | str, heads: Sequence[bytes], key: Key, remedy: str) -> None:
     """Raise `Untrusted` unless the newest entry bears this key's signature, and so vouches for all before it."""
     if not heads or is_signed(heads[-1], key):
         return

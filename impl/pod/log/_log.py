@@ -15,7 +15,7 @@ from pod.log._backend import Damage
 from pod.log._buffer import new_buffer
 from pod.log._chain import Chain, check_trust
 from pod.log._export import ExportBackend, write_export
-from pod.log._file import FileBackend
+from pod.log._open import open_backend
 from pod.log._reports import GcReport, LogStats
 from pod.log._transaction import Transaction
 from pod.trust import Key
@@ -44,7 +44,7 @@ class Log:
     Parameters
     ----------
     path
-        What errors name.
+        What errors name: a folder, or a URL without passwords.
     backend
         Where the bytes are.
     key
@@ -66,7 +66,7 @@ class Log:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         backend: Backend,
         key: Key,
         *,
@@ -94,22 +94,22 @@ class Log:
         key: Key | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> Self:
-        """Open the log of a folder, and check that this user, or who this user trusts, wrote it.
+        """Open the log of a folder or a database, and check that this user, or who this user trusts, wrote it.
 
         Parameters
         ----------
         path
-            Made, with mode 0700, if it is missing and `create` is set.
+            A folder, made with mode 0700 if it is missing and `create` is set; or a URL (`open_backend`).
         key
             The user's own by default.
 
         Raises
         ------
-        NotAStore, Untrusted, Corrupt, StoreReadOnly, StoreUnavailable
+        NotAStore, Untrusted, Corrupt, StoreReadOnly, StoreUnavailable, InvalidArgument
         """
-        folder = Path(path)
         key = key or Key.of_user(io=io)
-        return cls(folder, FileBackend(folder, io=io, create=create), key, timeout_s=timeout_s)
+        label, backend = open_backend(path, io=io, create=create)
+        return cls(label, backend, key, timeout_s=timeout_s)
 
     @classmethod
     def open_export(
@@ -246,12 +246,22 @@ class Log:
         whole = new_buffer(ends[-1]) if into is None else into.cast("B")
         if len(whole) != ends[-1]:
             raise ValueError(f"the pieces have {ends[-1]} bytes, the buffer {len(whole)}")
+        batch: list[tuple[bytes, memoryview]] = []
+        held, most = 0, self.backend.batch_bytes
         for digest, (start, end) in zip(digests, pairwise(ends), strict=True):
-            part = whole[start:end]
-            self.backend.read_into([(digest, part)])
+            batch.append((digest, whole[start:end]))
+            held += end - start
+            if held >= most:
+                self._read_batch(batch)
+                batch, held = [], 0
+        self._read_batch(batch)
+        return whole
+
+    def _read_batch(self, batch: Sequence[tuple[bytes, memoryview]]) -> None:
+        self.backend.read_into(batch)
+        for digest, part in batch:
             if digest_of(part) != digest:
                 raise self._damaged(digest)
-        return whole
 
     def digests(self) -> Iterator[bytes]:
         """Yield the digests of all pieces, as they lie on the disk."""

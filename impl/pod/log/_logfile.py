@@ -123,6 +123,9 @@ class LogFile:
 class Reading:
     """What all backends of a log file have in common."""
 
+    is_shared_across_forks = True
+    batch_bytes = 0  # a piece that was just read is hashed while it is in the processor's cache
+
     _log: LogFile
 
     @property

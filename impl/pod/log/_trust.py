@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pod.errors import Corrupt
 from pod.format import is_signed
 from pod.io import OS
-from pod.log._file import FileBackend
 from pod.log._log import Log
+from pod.log._open import open_backend
 from pod.trust import Key
 
 if TYPE_CHECKING:
@@ -32,10 +31,13 @@ class TrustReport:
         That can be loaded now.
     signed
         False: nothing was to be done, the user's key had signed it already.
+    path
+        The folder, or the URL without passwords.
     """
 
     versions: int
     signed: bool
+    path: str
 
 
 def trust(
@@ -46,7 +48,7 @@ def trust(
     Parameters
     ----------
     path
-        Its folder.
+        Its folder, or its URL.
     key
         The user's own by default.
     progress
@@ -58,9 +60,9 @@ def trust(
         Bytes are damaged: nothing was signed.
     NotAStore, StoreBusy, StoreFull, StoreReadOnly, StoreUnavailable
     """
-    folder = Path(path)
     key = key or Key.of_user(io=io)
-    with Log(folder, FileBackend(folder, io=io, create=False), key, trust_all=True) as log:
+    label, backend = open_backend(path, io=io, create=False)
+    with Log(label, backend, key, trust_all=True) as log:
         with log.begin() as transaction:
             damage = log.verify(progress)
             if damage:
@@ -73,4 +75,4 @@ def trust(
             needed = bool(heads) and not is_signed(heads[-1], key)
             if needed:
                 transaction.commit_refs({})
-        return TrustReport(len(log.tids()), needed)
+        return TrustReport(len(log.tids()), needed, str(log.path))

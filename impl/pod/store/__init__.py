@@ -2,16 +2,28 @@
 
 ::
 
-    open(path=None, *, create=True, key=None, io=OS, podding=None, tracking=None, timeout_s=60.0) -> Store
+    open(path=None, *, create=True, key=None, io=OS, podding="default", tracking="names", ascc=False, lock="variable",
+         mode="auto", codec="none", thesaurus_bytes=None, chunk_dedup=True, fidelity="fixed", timeout_s=60.0) -> Store
+        path: a folder, file:///folder, memory://NAME, postgresql://user@host:port/database or redis://host:port/number
+        podding: default | manual | lga | const(0.5) | naive | bundle | random | exhaustive(0101) | a Podding
+        tracking: names | all | a Tracking           mode: sync | auto | fork | thread | thread-deferred
+        lock: variable | all                         codec: none | lz4 | zstd
+        fidelity: fixed | paper                      thesaurus_bytes: None (all is found again), or a number
+
+    class Options                                    of the same, from podding to fidelity; checked
 
     class Store                                      a context manager; one thread at a time
-        path: Path
+        path: Path | str                             the folder, or the URL without passwords
+        options: Options
         save(ns, message=None, names=None, full=False) -> SaveReport
             ns: a managed namespace (only what may have changed is looked at) or any mapping (all is looked at).
             names: the version holds these variables only. full: look at everything all the same.
             A variable that cannot be saved never fails the save: see `SaveReport.unsaved`.
-        save_async(ns, message=None, names=None, full=False, *, fork=None) -> SaveFuture
-            fork: None decides (fork where no other Python thread runs and not under ipykernel); True; False (thread)
+        save_async(ns, message=None, names=None, full=False, *, mode=None) -> SaveFuture
+            mode: sync, auto, fork, thread or thread-deferred (it encodes after the call returned); None: the store's
+        cell(source, ns)                             a context to run a cell in: with `ascc`, one that only reads touches nothing
+        effective(mode=None) -> dict[str, str]       options that say how it saves; "no effect" where one has none
+        take_waits() -> Waits                        Waits(lock_s, join_s): what threads waited for saves since asked last
         load(version, names=None) -> Namespace       version: tid, tag, branch, SaveReport or SaveFuture; a variable that
                                                      cannot be built is in `Namespace.unloaded`: see `UnloadedWarning`
         log() -> list[Version]                       newest first
@@ -30,6 +42,8 @@
                                                      (all); tags and branches are always kept
         export(version, target, progress=None) -> int     one file; its size in bytes
         import_(source, *, trust=False, progress=None) -> SaveReport        (also as `getattr(store, "import")`)
+        follow(followed) -> Follower                 an exact dict, of which only what may have changed is looked at, as long as
+                                                     the follower lives and is told of all code that runs in the dict
         stats() -> dict[str, int | float | str]
         close() -> None                              waits for a running save
 
@@ -45,19 +59,25 @@
         exception(timeout_s=None) -> BaseException | None
         done() -> bool
 
-    Version(tid, parent, time_s, message, names, bytes_written, tags, branches, unsaved)
+    class Follower                                   of `follow`, for a `pod.tracking.Followed`
+        ran(source, uses=None, *, failed=False)      code ran in the dict; the next version keeps its source
+        checkout(version, names=None) -> CheckedOut  a version's variables take the place of the dict's
+
+    Version(tid, parent, time_s, message, names, bytes_written, tags, branches, unsaved, source, failed)
     Diff(a, b, added, removed, changed)              tuples of Change(name, a_bytes, b_bytes)
     class Namespace(dict)                            see `pod.tracking`
     Unloaded(name, error, reason)                    of `Namespace.unloaded`
     new_managed_namespace(initial=None) -> Namespace
     save, save_async, load                           in the default store
-    default_path() -> Path                           POD_DIR, or .pod of the working directory
+    default_path() -> Path | str                     POD_DIR, or .pod of the working directory
 """
 
 from __future__ import annotations
 
 from pod.store._default import load, new_managed_namespace, save, save_async
+from pod.store._follow import CheckedOut, Follower
 from pod.store._future import SaveFuture
+from pod.store._options import Options
 from pod.store._report import Change, Diff, SaveReport, UnloadedWarning, Unsaved, Version
 from pod.store._store import Store, default_path
 from pod.store._store import open_store as open
@@ -65,8 +85,11 @@ from pod.tracking import Namespace, Unloaded
 
 __all__ = [
     "Change",
+    "CheckedOut",
     "Diff",
+    "Follower",
     "Namespace",
+    "Options",
     "SaveFuture",
     "SaveReport",
     "Store",

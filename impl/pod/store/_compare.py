@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pod.format import digest_of, encode
+from pod.store._coats import key_of
 from pod.store._record import Bound, all_pods, parse_names
 from pod.store._report import Change, Diff
 
@@ -53,8 +54,7 @@ class Contents:
             [self._prints.get(self._owners[oid], b""), self._pods[self._owners[oid]].exports.get(oid, -1)]
             for oid in pod.references
         ]
-        blobs: list[Plain] = [found for _length, found in pod.blobs]
-        return digest_of(encode([pod.streams, blobs, references]))
+        return digest_of(encode([key_of(pod), references]))
 
     def _order(self, root: int) -> list[int]:
         """Return the pods that one leads to, each after those it refers to as far as there is no cycle."""

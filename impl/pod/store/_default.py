@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pod.store._future import SaveFuture
     from pod.store._report import SaveReport
 
-_opened: dict[tuple[int, Path], Store] = {}
+_opened: dict[tuple[int, Path | str], Store] = {}
 
 
 def _default() -> Store:
@@ -29,7 +29,7 @@ def _default() -> Store:
     return store
 
 
-def _close(key: tuple[int, Path]) -> None:
+def _close(key: tuple[int, Path | str]) -> None:
     store = _opened.pop(key, None)
     if store is not None and key[0] == os.getpid():
         store.close()
@@ -53,10 +53,10 @@ def save_async(
     names: Iterable[str] | None = None,
     full: bool = False,
     *,
-    fork: bool | None = None,
+    mode: str | None = None,
 ) -> SaveFuture:
     """Save in the default store, and return before it is done; see `Store.save_async`."""
-    return _default().save_async(ns, message, names, full, fork=fork)
+    return _default().save_async(ns, message, names, full, mode=mode)
 
 
 def load(version: int | str | SaveFuture, names: Iterable[str] | None = None) -> Namespace:

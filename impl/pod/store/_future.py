@@ -1,4 +1,4 @@
-"""A save that goes on after the call returned: in a forked process, or in a thread."""
+"""A save that goes on after the call returned: in a forked process, or in a thread. And one that did not need to."""
 
 from __future__ import annotations
 
@@ -159,16 +159,27 @@ def _unpacked(data: bytes, status: str) -> SaveReport | BaseException:
 
 
 class Threaded:
-    """A write in a thread, of what was encoded before."""
+    """What is left of a save, in a thread. `start` it once whoever needs to knows of it."""
 
-    def __init__(self, write: Callable[[], SaveReport]) -> None:
+    def __init__(self, finish: Callable[[], SaveReport]) -> None:
+        self._finish = finish
         self._outcome: SaveReport | BaseException | None = None
-        self._thread = threading.Thread(target=self._run, args=(write,), name="pod-save")
+        self._thread = threading.Thread(target=self._run, name="pod-save")
+        self._turn = threading.Lock()  # whoever takes it first says whether the thread does anything
+
+    def start(self) -> None:
+        """Start the thread; should that raise, `cancel` says whether it may run all the same."""
         self._thread.start()
 
-    def _run(self, write: Callable[[], SaveReport]) -> None:
+    def cancel(self) -> bool:
+        """Keep the thread from doing anything; False: it has begun."""
+        return self._turn.acquire(blocking=False)
+
+    def _run(self) -> None:
+        if not self._turn.acquire(blocking=False):
+            return
         try:
-            self._outcome = write()
+            self._outcome = self._finish()
         except BaseException as error:  # noqa: BLE001  (whoever asks for the result gets it)
             self._outcome = error
 
@@ -176,3 +187,14 @@ class Threaded:
         """Return what the thread came to."""
         self._thread.join(timeout_s)
         return None if self._thread.is_alive() else self._outcome
+
+
+class Done:
+    """A save that ended before its call did."""
+
+    def __init__(self, outcome: SaveReport | BaseException) -> None:
+        self._outcome = outcome
+
+    def wait(self, timeout_s: float | None) -> SaveReport | BaseException | None:
+        """Return the outcome."""
+        return self._outcome

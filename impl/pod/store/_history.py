@@ -32,8 +32,8 @@ class History:
         self._closed = False
 
     @property
-    def path(self) -> Path:
-        """The store's folder."""
+    def path(self) -> Path | str:
+        """The store's folder, or its URL without passwords."""
         return self._log.path
 
     def _settle(self) -> None:
@@ -99,6 +99,8 @@ class History:
                 if found == tid and name.startswith(BRANCH)
             ),
             tuple(Unsaved(*found) for found in record.unsaved),
+            record.source,
+            record.failed,
         )
 
     def names(self, version: int | str | SaveFuture) -> dict[str, int]:

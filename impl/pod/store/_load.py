@@ -13,13 +13,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pod.errors import CannotLoad, Corrupt, NoSuchVersion, StoreUnavailable
-from pod.graph import by_name, memory
 from pod.kernel import Decoder
 from pod.store._record import Bound, all_pods, find_pod, parse_names, pods_below
 from pod.store._report import text_of
+from pod.store._source import CoatedSource, Source
+from pod.store._tree import Lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable
 
     from pod.graph import Pod
     from pod.log import Log
@@ -34,27 +35,13 @@ class _Awaited(Exception):
     """What was asked for needs an object that is being built at this moment."""
 
 
-class _Source:
-    """Reads blobs and finds globals, for decoders."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-
-    def blob(self, digests: Sequence[bytes], _length: int, /) -> memoryview:
-        return self._log.read_joined(digests)
-
-    def blob_into(self, digests: Sequence[bytes], target: memoryview, /) -> None:
-        self._log.read_joined(digests, target)
-
-    def memory(self, value: object, /) -> memoryview:
-        return memory(value)
-
-    def by_name(self, module: str, qualname: str, /) -> object:
-        return by_name(module, qualname)
-
-
 class Loader:
     """Loads variables of one version into a namespace that is empty.
+
+    Parameters
+    ----------
+    variables
+        What the functions that are loaded have as globals: the namespace, unless another dict is given.
 
     Attributes
     ----------
@@ -68,11 +55,15 @@ class Loader:
         What was read, and what it holds, by their oids.
     """
 
-    def __init__(self, log: Log, record: Record, namespace: Namespace) -> None:
+    def __init__(
+        self, log: Log, record: Record, namespace: Namespace, variables: dict[str, Any] | None = None
+    ) -> None:
         self._log = log
         self._record = record
         self._namespace = namespace
-        self._source = _Source(log)
+        self._variables = namespace if variables is None else variables
+        self._sources = {b"": Source(log)}  # by the kinds of their pods' coats
+        self._look_up = Lookup(record.pods, log.read)
         self.bound: dict[str, Bound] = {}
         self.values: dict[str, object] = {}
         self.lost: dict[str, Exception] = {}
@@ -83,6 +74,8 @@ class Loader:
         self._owners: dict[int, Pod] = {}
         self._decoders: dict[int, Decoder] = {}
         self._reading: set[int] = set()
+        self._running: Decoder | None = None
+        self._unsettled: dict[int, Decoder] = {}  # of pods that hang on what is not read to its end
         self._broken: dict[int, Exception] = {}
 
     def load(self, names: Collection[str] | None) -> None:
@@ -164,7 +157,7 @@ class Loader:
 
     def _value(self, bound: Bound) -> object:
         if bound.oid is None:
-            decoder = Decoder([bound.atom], [], [], self._source, self._namespace)
+            decoder = Decoder([bound.atom], [], [], self._sources[b""], self._variables)
             decoder.run(self._found, _MISSING)
             return decoder.root
         self._read(bound.oid)
@@ -223,16 +216,22 @@ class Loader:
     def _pod_of(self, oid: int) -> Pod:
         pod = self._owners.get(oid)
         if pod is None:
-            pod = find_pod(self._record.pods, oid, self._log.read)
+            pod = find_pod(self._look_up, oid, self._log.read)
             self._learn(pod)
         return pod
 
     def _found(self, oid: int) -> object:
         """Return an object with an oid if it is there; of a pod that is being read, however far that is."""
         found = self.objects.get(oid, _MISSING)
-        if found is not _MISSING or self._pod_of(oid).oid not in self._reading:
+        if found is not _MISSING:
+            finished = not self._unsettled or self._pod_of(oid).oid not in self._unsettled
+        elif self._pod_of(oid).oid in self._reading:
+            found, finished = self._made(oid), False
+        else:
             return found
-        return self._made(oid)
+        if not finished and self._running is not None:
+            self._running.hang()
+        return found
 
     def _made(self, oid: int) -> object:
         """Return an object of a pod that is not read to its end, if it was made."""
@@ -257,6 +256,7 @@ class Loader:
                     self._enter(needed, stack)
                 else:
                     self._reading.discard(stack.pop().oid)
+            self._settle()
         except (_Awaited, *_FATAL):
             raise
         except Exception as error:
@@ -294,17 +294,39 @@ class Loader:
         decoder = self._decoders.get(pod.oid)
         if decoder is None:
             decoder = self._decoders[pod.oid] = self._open(pod)
-        needed = decoder.run(self._found, _MISSING)
+        around, self._running = self._running, decoder
+        try:
+            needed = decoder.run(self._found, _MISSING)
+        finally:
+            self._running = around
         if not needed:
+            if decoder.hung:
+                self._unsettled[pod.oid] = decoder
             self.objects[pod.oid] = decoder.root
             for oid, ordinal in pod.exports.items():
                 self.objects[oid] = decoder.made(ordinal)
             del self._decoders[pod.oid]
         return needed
 
+    def _settle(self) -> None:
+        """Hash keys again that lacked state when they were read, if nothing is left that is not read to its end."""
+        if not self._unsettled or self._reading or self._decoders:
+            return
+        unsettled, self._unsettled = self._unsettled, {}
+        for oid, decoder in unsettled.items():
+            try:
+                decoder.settle()
+            except _FATAL:
+                raise
+            except Exception as error:  # noqa: BLE001  (it is reported of the variables that lead to the pod)
+                self._broken[oid] = error
+
     def _open(self, pod: Pod) -> Decoder:
-        streams = self._log.read_through(pod.streams)
-        return Decoder(streams, pod.blobs, pod.references, self._source, self._namespace)
+        kind = pod.coat[:1]
+        source = self._sources.get(kind)
+        if source is None:
+            source = self._sources[kind] = CoatedSource(self._log, kind[0])
+        return Decoder(source.streams(pod), pod.blobs, pod.references, source, self._variables)
 
     def _finish(self) -> None:
         """Read to its end what running code asked for when it had to wait."""
@@ -319,3 +341,4 @@ class Loader:
                 reason = error
             if self._decoders.pop(oid, None) is not None:
                 self._broken[oid] = reason
+        self._settle()

@@ -2,13 +2,14 @@
 
 ::
 
-    record     encoded {"format": 1, "time_ns", "message", "parent", "branch", "unsaved": [[name, type, reason]..],
-                        "names": root of a tree, "pods": root of a tree, "count": names, "bytes", "next": the next oid}
+    record     encoded {"format": 1 (2: pods wear coats), "time_ns", "message", "parent", "branch", "unsaved": [[name, type, reason]..],
+                        "names": root of a tree, "pods": root of a tree, "count": names, "bytes", "next": the next oid;
+                        of a cell also "source" and "failed"}
     names      key: the name's utf-8; value: encoded [hidden, oid or None, small atom's stream or b""]
     pods       key: an oid, 8 bytes big-endian; value: 1 | an encoded pod, or 0 | the digest of the piece that holds it,
                         or, of an object that lies in another pod, 2 | that pod's oid
     pod        encoded [streams, [[length, digests]..], references, counts, [oid, ordinal..], names it needs,
-                        oid of the pod within which it is read or None, exposed, objects, bytes]
+                        oid of the pod within which it is read or None, exposed, objects, bytes; with a coat (`_coats`): coat]
     digests    up to 4 digests one after the other, or the root of a tree of them (33 bytes)
 """
 
@@ -18,16 +19,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pod.errors import Corrupt
-from pod.format import decode, digest_of, encode
+from pod.format import Plain, decode, digest_of, encode
 from pod.graph import Pod
-from pod.store._tree import grow, look_up, new_nodes, walk
+from pod.store._tree import grow, new_nodes, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pod.store._tree import Put, Read
+    from pod.store._tree import Lookup, Put, Read
 
 _FORMAT: Final = 1
+_FORMAT_WITH_COATS: Final = 2
 _INLINE_DIGESTS: Final = 4
 _INLINE_BYTES: Final = 1024
 _DIGEST_BYTES: Final = 32
@@ -48,12 +50,18 @@ class Record:
     count: int
     bytes_written: int
     next_oid: int
+    has_coats: bool = False
+    source: str | None = None
+    failed: bool = False
 
     def pack(self) -> bytes:
         """Return the record's bytes."""
+        cell: dict[Plain, Plain] = (
+            {} if self.source is None else {"source": self.source, "failed": self.failed}
+        )
         return encode(
             {
-                "format": _FORMAT,
+                "format": _FORMAT_WITH_COATS if self.has_coats else _FORMAT,
                 "time_ns": self.time_ns,
                 "message": self.message,
                 "parent": self.parent,
@@ -64,6 +72,7 @@ class Record:
                 "count": self.count,
                 "bytes": self.bytes_written,
                 "next": self.next_oid,
+                **cell,
             }
         )
 
@@ -71,7 +80,7 @@ class Record:
     def parse(cls, data: bytes) -> Record:
         """Read a record."""
         found: Any = decode(data)
-        if not isinstance(found, dict) or found.get("format") != _FORMAT:
+        if not isinstance(found, dict) or found.get("format") not in {_FORMAT, _FORMAT_WITH_COATS}:
             raise Corrupt("a version's record is of another format: a newer pod wrote it")
         return cls(
             found["time_ns"],
@@ -84,6 +93,9 @@ class Record:
             found["count"],
             found["bytes"],
             found["next"],
+            found["format"] == _FORMAT_WITH_COATS,
+            found.get("source"),
+            found.get("failed", False),
         )
 
 
@@ -123,6 +135,7 @@ def pod_key(oid: int) -> bytes:
 def pack_pod(pod: Pod, put: Put) -> bytes:
     """Return a pod's value in the map of pods."""
     exports = [number for pair in sorted(pod.exports.items()) for number in pair]
+    coat = [pod.coat] if pod.coat else []
     data = encode(
         [
             _pack_digests(pod.streams, put),
@@ -135,6 +148,7 @@ def pack_pod(pod: Pod, put: Put) -> bytes:
             pod.exposed,
             pod.objects,
             pod.size_bytes,
+            *coat,
         ]
     )
     if len(data) <= _INLINE_BYTES:
@@ -159,7 +173,9 @@ def parse_pod(oid: int, value: bytes, read: Read) -> Pod:
         pod.exposed,
         pod.objects,
         pod.size_bytes,
+        *coat,
     ) = found
+    pod.coat = coat[0] if coat else b""
     pod.streams = _digests(streams, read)
     pod.blobs = [(length, _digests(packed, read)) for length, packed in blobs]
     pod.exports = dict(zip(exports[::2], exports[1::2], strict=True))
@@ -226,13 +242,13 @@ def pack_pods(values: Iterable[tuple[int, bytes]], put: Put) -> bytes:
     return grow(sorted((pod_key(oid), value) for oid, value in values), put)
 
 
-def find_pod(root: bytes, oid: int, read: Read) -> Pod:
+def find_pod(look_up: Lookup, oid: int, read: Read) -> Pod:
     """Read the pod that holds the object with this oid."""
     owner = oid
-    value = look_up(root, pod_key(oid), read)
+    value = look_up(pod_key(oid))
     if value is not None and value[0] == _ELSEWHERE:
         owner = int.from_bytes(value[1:], "big")
-        value = look_up(root, value[1:], read)
+        value = look_up(value[1:])
     if value is None or value[0] == _ELSEWHERE:
         raise Corrupt(f"a version lacks the pod of object {oid}")
     return parse_pod(owner, value, read)

@@ -103,6 +103,8 @@ class Version:
         How many variables it holds.
     bytes_written
         By its save, in all files, without the commit itself.
+    source, failed
+        The code that ran before it, where that is known, as in a notebook; and whether that failed.
     """
 
     tid: int
@@ -114,6 +116,8 @@ class Version:
     tags: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
     unsaved: tuple[Unsaved, ...] = ()
+    source: str | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

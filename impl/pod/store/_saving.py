@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pod.errors import StoreBusy
 
@@ -29,12 +29,23 @@ class Clock:
         self._last = now
 
 
+class Waits(NamedTuple):
+    """Seconds that threads waited, each once: for a name that a save kept them from, and in a save for the one before it."""
+
+    lock_s: list[float]
+    join_s: list[float]
+
+
 class Counted:
     """Remembers which pieces were new."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._new: set[bytes] = set()
+
+    @property
+    def tid(self) -> int:
+        return self._sink.tid
 
     def put_all(self, pieces: Pieces) -> list[bytes]:
         new = self._sink.put_all(pieces)
@@ -55,6 +66,7 @@ class Spool:
         self._log = log
         self._generation = log.generation
         self._pieces: dict[bytes, bytes] = {}
+        self.tid = max(log.tids(), default=0) + 1  # unless another process is faster
 
     def put(self, digest: bytes, parts: Sequence[Buffer]) -> bool:
         if digest in self._pieces or digest in self._log:

@@ -7,10 +7,14 @@ keep it, so pods that were not active, and are not written again, still refer to
 pod refers to and no variable led to becomes the root of a pod of its own.
 
 Should the graph lead into a pod that was thought untouched, it is added to the active ones and the save starts over.
+
+A save may stop once, when all is written that could change under its hands (`_guard`), and go on in another thread. From there
+on it cannot start over, nor need it: a pod of whose objects one is met then only has an address in common with it.
 """
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections import Counter
 from itertools import repeat
@@ -19,19 +23,24 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pod.errors import Corrupt, StoreFull, StoreReadOnly, StoreUnavailable
 from pod.graph import Pod, Reducer, StaleMet, encode_atom
-from pod.kernel import Encoder
-from pod.store._host import Host, type_name, unsaved
+from pod.kernel import Encoder, in_kernel
+from pod.store._host import unsaved
+from pod.store._links import users_of
+from pod.store._losses import drop_broken
 from pod.store._record import Bound, elsewhere, pack_names, pack_pod, pack_pods, pods_below
 from pod.store._report import Unsaved
-from pod.tracking import Namespace, Watch, binds_as_before, variables_of
+from pod.store._steps import Encoded, Suspects, finished
+from pod.tracking import Followed, Namespace, Watch, binds_as_before, variables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 
     from typing_extensions import Buffer
 
     from pod.podding import Podding
+    from pod.store._coats import Coats
     from pod.store._host import Sink
+    from pod.store._links import Links
     from pod.store._tree import Put
     from pod.tracking import Touched
 
@@ -40,14 +49,12 @@ _REFERENCES_OF_A_NAME: Final = 2  # from the namespace and from the session's ow
 _MISSING: Final = object()
 
 
-class Encoded(NamedTuple):
-    """What a save has to write of a namespace."""
+class Policies(NamedTuple):
+    """What a store's sessions have in common: what becomes a pod, what pods wear, and which references connect them."""
 
-    names: dict[str, Bound]
-    pods: dict[int, Pod]
-    new: list[Pod]
-    unsaved: tuple[Unsaved, ...]
-    changed: bool
+    podding: Podding
+    coats: Coats
+    links: type[Links]
 
 
 class Session:
@@ -59,24 +66,45 @@ class Session:
         The version that the namespace was loaded from or saved as last.
     stored
         The version whose pieces the session takes for stored: None where it takes none.
+    coats
+        What pods wear; of the whole store.
+    has_coats
+        Whether any pod wears one.
+    cells, failed
+        The sources of what ran since the last save of a followed dict, and whether the last of them failed.
+    looked_at
+        At how many variables the last save looked.
     """
 
-    def __init__(self, namespace: Mapping[str, Any], podding: Podding) -> None:
+    def __init__(
+        self, namespace: Mapping[str, Any], policies: Policies, followed: Followed | None = None
+    ) -> None:
         self.namespace = weakref.ref(namespace) if isinstance(namespace, Namespace) else lambda: namespace
-        self.is_own = isinstance(namespace, Namespace)
+        is_managed = isinstance(namespace, Namespace)
+        self.is_own = is_managed or followed is not None
         self.parent: int | None = None
         self.branch: str | None = None
-        watch = Watch(self._rebound if self.is_own else None)
+        watch = followed or Watch(self.rebound if is_managed else None)
         # A managed namespace holds the watch, which holds the session: what is let go of is freed at once.
-        self._watch = weakref.ref(watch) if self.is_own else lambda: watch
+        self._watch = weakref.ref(watch) if is_managed else lambda: watch
+        self._followed = followed
+        self.cells: list[str] = []
+        self.failed = False
+        self.looked_at = 0
         if isinstance(namespace, Namespace):
             namespace.watch(watch)
-        self._podding = podding
+        self._podding = policies.podding.fresh()
+        self.coats = policies.coats
+        self._links_type = policies.links
+        self._postponed: list[str] | None = None  # names that are bound anew while another thread encodes
         self._fresh()
 
     def _fresh(self) -> None:
-        self._host = Host(self._podding)
-        self.encoder = Encoder(self._host, self._podding.apart_least)
+        self._host = self.coats.host(self._podding)
+        self.links = self._links_type()
+        if not self.links.connect:
+            self._host.tell_of_cuts(lambda value: self.links.cut_out(self.encoder, value))
+        self.encoder = Encoder(self._host, self._podding.apart_least, self._podding.objects)
         self.names: dict[str, Bound] = {}
         self.pods: dict[int, Pod] = {}
         self.values: dict[int, bytes] = {}
@@ -91,6 +119,8 @@ class Session:
         self.pods_root = b""
         self.stored: int | None = None
         self.is_fresh = True
+        self.has_coats = False
+        self.is_doubtful = False  # it must be reset before the next save
 
     @property
     def watch(self) -> Watch:
@@ -109,6 +139,7 @@ class Session:
 
     def reset(self) -> None:
         """Forget everything but the parent: the next save looks at all there is."""
+        self.coats.forget()
         self._fresh()
 
     def learn(
@@ -133,12 +164,30 @@ class Session:
             if oid in self.owners:
                 pod = self.pods[self.owners[oid]]
                 self.encoder.adopt(obj, pod, pod.exports.get(oid, 0), oid)
+                if oid in self.pods:
+                    self.links.root(oid, obj)
         self._summarize()
         self._seen = {name: values[name] for name in names}
         self.is_fresh = False
 
-    def _rebound(self, name: str) -> None:
+    def rebound(self, name: str) -> None:
         """Let go of what a name was bound to, so that memory that the user frees is free."""
+        if self._postponed is None:
+            self._let_go(name)
+        else:
+            self._postponed.append(name)
+
+    def postpone(self) -> None:
+        """Keep what names are bound to, for another thread encodes it, until `catch_up`."""
+        self._postponed = []
+
+    def catch_up(self) -> None:
+        """Let go of what was bound anew meanwhile."""
+        while self._postponed:
+            self._let_go(self._postponed.pop())
+        self._postponed = None
+
+    def _let_go(self, name: str) -> None:
         value = self._seen.pop(name, _MISSING)
         bound = self.names.get(name)
         if value is _MISSING or bound is None or bound.oid is None:
@@ -159,42 +208,125 @@ class Session:
 
     def encode(self, touched: Touched, chosen: Iterable[str] | None, sink: Sink) -> Encoded:
         """Write what may have changed; `commit` or `reset` must follow."""
+        return finished(self.encoding(touched, chosen, sink))
+
+    def encoding(
+        self,
+        touched: Touched,
+        chosen: Iterable[str] | None,
+        sink: Sink,
+        guard: Callable[[Suspects], Collection[str]] | None = None,
+    ) -> Generator[None, None, Encoded]:
+        """Write what may have changed, and stop before what cannot change meanwhile is written: another thread may do that.
+
+        Parameters
+        ----------
+        guard
+            Returns the names of what cannot change, among `Suspects.written`. Without any the save does not stop.
+        """
+        self.looked_at = 0
         if chosen is None and self._is_untouched(touched):
             return Encoded(self.names, self.pods, [], (), changed=False)
         current = self._current(chosen)
         everything = touched.everything or self.is_fresh
-        seen = self._seen
         if everything:
             names = set(current)
         else:
-            names = _rebound(seen, current)
+            names = _rebound(self._seen, current)
             names |= touched.names & current.keys()
             names |= self._failed & current.keys()
         gone = self.names.keys() - current.keys() - self._hidden
         self._seen = current
         self._uses = None
-        seen = {}
-        first = [self.names[name].oid for name in (*names, *gone) if name in self.names]
-        first += [self.names[name].oid for name in self._hidden]
-        roots = [self.owners[oid] for oid in first if oid in self.owners]
-        roots += self.pods if everything else self._exposed
+        first = {*names, *gone, *self._hidden} & self.names.keys()
+        bound = (self.names[name].oid for name in first)
+        roots = self.links.roots((oid for oid in bound if oid is not None), self.owners)
+        roots |= self.pods.keys() if everything else set(self._exposed)
         active = self._closure(roots)
+        used: set[str] = set()
+        if not everything and not self._add_used(active, used):
+            everything, names, active = True, set(current), set(self.pods)
         if not active and not names and not gone and not self._hidden:
             return Encoded(self.names, self.pods, [], (), changed=False)
+        later = () if guard is None or self._hidden else guard(self._suspects(current, names, active))
         written: list[Pod] = []
+        self._is_late = False
         self._host.reducer = Reducer(self._mapping)
         self.encoder.namespace = self._mapping
         self._host.sink = sink
         try:
             while True:
+                self._host.start_over()
+                self._podding.start()
+                kept = self.links.kept(active, self.pods, self.owners)
+                self.encoder.drop(self.pods[oid] for oid in kept)
                 self.encoder.begin([*(self.pods[oid] for oid in active), *written])
                 written = []
                 try:
-                    return self._write(current, names, active, written)
+                    encoded = yield from self._write(current, names, active, kept, written, later)
+                    break
                 except StaleMet as met:
-                    active |= self._closure([met.args[0]])
+                    active |= self._closure(met.args)
         finally:
+            self._host.start_over()
             del self._host.sink
+        if self._followed is not None:
+            self.looked_at = sum(
+                1 for name in current if name in names or not self._pods_of([name]).isdisjoint(active)
+            )
+            used.update(name for pod in encoded.new for name in pod.needs)
+            saved = [current[name] for name in self.names if name in current]
+            self._followed.saved(saved, used, anything=everything)
+        return encoded
+
+    def _add_used(self, active: set[int], used: set[str]) -> bool:
+        """Add to active pods those of the variables that functions in them use; False: these may touch anything.
+
+        A managed namespace sees what functions use; of a followed dict it is known which they can.
+        """
+        if self._followed is None:
+            return True
+        fresh = active
+        while fresh:
+            new = {name for oid in fresh for name in self.pods[oid].needs} - used
+            if self._followed.leads_to_everything(new):
+                return False
+            used |= new
+            fresh = self._closure(self._pods_of(new)) - active
+            active |= fresh
+        return True
+
+    def _pods_of(self, names: Iterable[str]) -> set[int]:
+        """Return the pods that names led to at the last save."""
+        oids = [self.names[name].oid for name in names if name in self.names]
+        return {self.owners[oid] for oid in oids if oid in self.owners}
+
+    def _meet_used(self, active: set[int], written: list[Pod]) -> None:
+        """Start over if functions that are written, which nobody knew of, use what was thought untouched."""
+        if self._followed is None:
+            return
+        used = {name for pod in written for name in pod.needs}
+        everything = self._followed.leads_to_everything(used)
+        missed = (set(self.pods) if everything else self._pods_of(used)) - active
+        if missed:
+            raise StaleMet(*missed)
+
+    def _suspects(self, current: dict[str, object], names: set[str], active: set[int]) -> Suspects:
+        written = {
+            name: value for name, value in current.items() if name in names or self._owner(name) in active
+        }
+        users = users_of(active, self.pods, self.owners)
+        leading = {
+            name: value
+            for name, value in current.items()
+            if name not in written and self._owner(name) in users
+        }
+        held = gc.get_referents(self.encoder) if in_kernel() else self.encoder.held()
+        return Suspects(written, leading, held)
+
+    def _owner(self, name: str) -> int | None:
+        bound = self.names.get(name)
+        return None if bound is None or bound.oid is None else self.owners[bound.oid]
 
     def _is_untouched(self, touched: Touched) -> bool:
         """Say whether nothing can have changed; what follows would find out, too, but list the variables for it."""
@@ -227,6 +359,12 @@ class Session:
         """Note what every save asks for, so that one that changes nothing need not walk through all names and pods."""
         self._hidden = {name for name, bound in self.names.items() if bound.hidden}
         self._exposed = [oid for oid, pod in self.pods.items() if pod.exposed]
+        self.has_coats = any(pod.coat for pod in self.pods.values())
+
+    @property
+    def unsaved(self) -> frozenset[str]:
+        """The variables that the last save had to leave out."""
+        return frozenset(self._failed)
 
     @property
     def count(self) -> int:
@@ -234,32 +372,41 @@ class Session:
         return len(self.names) - len(self._hidden)
 
     def _closure(self, roots: Iterable[int]) -> set[int]:
-        """Return the pods that can be reached from some."""
-        found = set(roots)
-        pending = list(found)
-        while pending:
-            for oid in self.pods[pending.pop()].references:
-                owner = self.owners.get(oid)
-                if owner is not None and owner not in found:
-                    found.add(owner)
-                    pending.append(owner)
-        return found
+        return self.links.closure(roots, self.pods, self.owners)
 
     def _write(
-        self, current: dict[str, object], names: set[str], active: set[int], written: list[Pod]
-    ) -> Encoded:
+        self,
+        current: dict[str, object],
+        names: set[str],
+        active: set[int],
+        kept: set[int],
+        written: list[Pod],
+        later: Collection[str],
+    ) -> Generator[None, None, Encoded]:
         bound = {name: known for name, known in self.names.items() if name in current and name not in names}
         lost: dict[str, Unsaved] = {}
-        for name in sorted(current):
-            old = bound.get(name)
-            if old is None or self.owners.get(old.oid or 0, -1) in active:
+        again = [
+            name
+            for name in sorted(current)
+            if name not in bound or self.owners.get(bound[name].oid or 0, -1) in active
+        ]
+        for name in again:
+            if name not in later:
                 self._bind(name, current[name], bound, lost, written, hidden=False)
-        self._bind_hidden(current, bound, lost, written, active)
-        inactive = [pod for oid, pod in self.pods.items() if oid not in active]
+        self._bind_hidden(bound, lost, written, active, later)
+        if later:
+            yield
+            self._is_late = True
+            for name in again:
+                if name in later:
+                    self._bind(name, current[name], bound, lost, written, hidden=False)
+            self.is_doubtful |= self._is_bound_anew(later, current)
+        self._meet_used(active, written)
+        inactive = [pod for oid, pod in self.pods.items() if oid not in active or oid in kept]
         self._rescue(inactive, written, lost)
         pods = {pod.oid: pod for pod in (*inactive, *written)}
         owners = {oid: pod.oid for pod in pods.values() for oid in (*pod.exports, pod.oid)}
-        self._drop_broken(bound, pods, owners, lost, current)
+        drop_broken(bound, pods, owners, lost, current)
         every = pods
         pods = pods_below(bound, pods, owners)
         self.encoder.drop(pod for oid, pod in every.items() if oid not in pods)
@@ -286,13 +433,7 @@ class Session:
             bound[name] = Bound(None, atom, hidden)
             return
         try:
-            found = self.encoder.locate(value)
-            if found is None:
-                made = self.encoder.encode(value)
-                written += made
-                oid = made[-1].oid
-            else:
-                oid = found
+            oid = self._place(value, written)
         except (StaleMet, MemoryError, *_OF_THE_STORE):
             raise
         except Exception as error:  # noqa: BLE001  (whatever a value's own code raises is the reason that is reported)
@@ -302,16 +443,47 @@ class Session:
             new, old = Bound(oid, b"", hidden), self.names.get(name)
             bound[name] = old if old == new else new  # most names are bound as they were
 
+    def _encode(self, value: object, oid: int = 0) -> list[Pod]:
+        """Write an object and all below it that no pod holds yet; return the pods, the object's last."""
+        try:
+            return self._host.finish(self.encoder.encode(value, oid))
+        finally:
+            self._host.let_go()
+
+    def _place(self, value: object, written: list[Pod], oid: int = 0) -> int:
+        """Return the oid of an object; write it if no pod of this save holds it yet."""
+        while True:
+            try:
+                found = self.encoder.locate(value)
+                if found is None:
+                    written += self._encode(value, oid)
+                    found = written[-1].oid
+                    self.links.root(found, value)
+            except StaleMet as met:
+                if self.links.connect and not self._is_late:
+                    raise
+                self.encoder.drop([self.pods[met.args[0]]])
+                self.is_doubtful |= self.links.connect
+            else:
+                return found
+
+    def _is_bound_anew(self, names: Iterable[str], current: dict[str, object]) -> bool:
+        """Say whether a name was bound past the namespace's methods, so that there are fewer references than are counted."""
+        mapping = self._mapping
+        if not isinstance(mapping, dict):
+            return False
+        return any(dict.get(mapping, name, _MISSING) is not current[name] for name in names)
+
     def _bind_hidden(
         self,
-        current: dict[str, object],
         bound: dict[str, Bound],
         lost: dict[str, Unsaved],
         written: list[Pod],
         active: set[int],
+        later: Collection[str],
     ) -> None:
         """Write what functions need of the namespace and is no variable of this version."""
-        done: set[str] = set()
+        done: set[str] = set(later)
         while True:
             kept = [pod for oid, pod in self.pods.items() if oid not in active]
             needed = {name for pod in (*kept, *written) for name in pod.needs}
@@ -339,42 +511,13 @@ class Session:
         """Write objects that only pods that are not written again lead to."""
         referred = {oid for pod in inactive for oid in pod.references}
         for oid, obj in sorted(self.encoder.labels().items()):
-            if oid in referred and oid in self.encoder.labels():
+            if oid in referred:
                 try:
-                    written += self.encoder.encode(obj, oid)
+                    self._place(obj, written, oid)
                 except (StaleMet, MemoryError, *_OF_THE_STORE):
                     raise
                 except Exception as error:  # noqa: BLE001  (as in `_bind`)
                     lost[f"\0{oid}"] = unsaved("", obj, error)
-
-    def _drop_broken(
-        self,
-        bound: dict[str, Bound],
-        pods: dict[int, Pod],
-        owners: dict[int, int],
-        lost: dict[str, Unsaved],
-        current: dict[str, object],
-    ) -> None:
-        """Report the variables whose pods refer to an object that could not be saved."""
-        causes = [lost.pop(key) for key in list(lost) if key.startswith("\0")]
-        if not causes and not lost:
-            return
-        broken = {oid for oid, pod in pods.items() if any(found not in owners for found in pod.references)}
-        grown = True
-        while grown:
-            more = {
-                oid
-                for oid, pod in pods.items()
-                if oid not in broken and any(owners.get(found) in broken for found in pod.references)
-            }
-            broken |= more
-            grown = bool(more)
-        reason = causes[0].reason if causes else "it refers to an object that could not be saved"
-        for name, known in list(bound.items()):
-            if known.oid is not None and (known.oid not in owners or owners[known.oid] in broken):
-                del bound[name]
-                if not known.hidden:
-                    lost[name] = Unsaved(name, type_name(current[name]), reason)
 
     def _finish(
         self,
@@ -386,9 +529,14 @@ class Session:
     ) -> None:
         """Find out which pods hold an object that somebody unknown refers to."""
         fresh = {pod.oid for pod in written}
-        for name, known in bound.items():
-            if known.oid is not None and owners[known.oid] in fresh and name in current:
-                self.encoder.count(current[name], _REFERENCES_OF_A_NAME)
+        names = [
+            name for name, known in bound.items() if known.oid is not None and owners[known.oid] in fresh
+        ]
+        values = [current[name] for name in names if name in current]
+        if self._followed is not None:
+            self._followed.explain(self.encoder.count, values)
+        while values:
+            self.encoder.count(values.pop(), _REFERENCES_OF_A_NAME)
         outside: dict[int, int] = {}
         for oid, pod in pods.items():
             if oid not in fresh:

@@ -9,6 +9,7 @@ first key before it in a map. A root is the level of its node (0: a leaf) and it
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
@@ -100,18 +101,32 @@ def new_nodes(root: bytes, read: Read, seen: set[bytes]) -> tuple[list[bytes], l
     return nodes, values
 
 
-def look_up(root: bytes, key: bytes, read: Read) -> bytes | None:
-    """Return the value of a key, None if the tree has none."""
-    while True:
-        found = None
-        for other, value in _items(read(root[1:])):
-            if other > key:
-                break
-            if root[0] or other == key:
-                found = value
-        if found is None or root[0] == 0:
-            return found
-        root = bytes([root[0] - 1]) + found
+class Lookup:
+    """Finds values in a map; nodes that it went through are not read again."""
+
+    def __init__(self, root: bytes, read: Read) -> None:
+        self._root = root
+        self._read = read
+        self._nodes: dict[bytes, tuple[list[bytes], list[bytes]]] = {}
+
+    def __call__(self, key: bytes) -> bytes | None:
+        """Return the value of a key, None if the tree has none."""
+        level, digest = self._root[0], self._root[1:]
+        while True:
+            keys, values = self._node(digest)
+            at = bisect_right(keys, key) - 1
+            if at < 0:
+                return None
+            if level == 0:
+                return values[at] if keys[at] == key else None
+            level, digest = level - 1, values[at]
+
+    def _node(self, digest: bytes) -> tuple[list[bytes], list[bytes]]:
+        found = self._nodes.get(digest)
+        if found is None:
+            items = list(_items(self._read(digest)))
+            found = self._nodes[digest] = [key for key, _ in items], [value for _, value in items]
+        return found
 
 
 def _walk(root: bytes, read: Read) -> Iterator[tuple[int, bytes]]:

@@ -4,12 +4,18 @@ Code that runs with it as its globals reads and writes names through `__getitem_
 exact dict. Two routes go past them: `global` stores in functions, which a save sees by identity, and the names that code
 with locals of its own reads: a class's body, what a function gives to `exec`. So looking up what runs such code counts as
 touching everything (`_builtins`), and so does binding a class that no import finds, for code may bring builtins of its own.
+
+While a save encodes in the background, it may close a gate (`_gate`): whoever touches one of its names waits. Code that
+was proved to read only (`reading`) neither touches nor waits.
 """
 
 from __future__ import annotations
 
+import threading
 import weakref
+from collections import Counter
 from collections.abc import ItemsView, KeysView, ValuesView
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pod.graph import name_of
@@ -18,6 +24,7 @@ from pod.tracking._builtins import Builtins
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pod.tracking._gate import Gate
     from pod.tracking._unloaded import Unloaded
 
 _BUILTINS: Final = "__builtins__"
@@ -46,6 +53,12 @@ class Watch:
         self.everything = False
         self.rebound = rebound
 
+    def take(self) -> Touched:
+        """Return what was touched since the last call, and forget it."""
+        touched = Touched(frozenset(self.names), self.everything)
+        self.names, self.everything = set(), False
+        return touched
+
 
 class Namespace(dict[str, Any]):
     """A managed namespace: a dict whose touched names are known.
@@ -56,13 +69,27 @@ class Namespace(dict[str, Any]):
     version is loaded into it; `unloaded` are the variables of that version that could not be built.
     """
 
-    __slots__ = ("__weakref__", "_everything", "_touched", "_watches", "hidden", "loading", "unloaded")
+    __slots__ = (
+        "__weakref__",
+        "_everything",
+        "_gates",
+        "_is_plain",
+        "_readers",
+        "_touched",
+        "_watches",
+        "hidden",
+        "loading",
+        "unloaded",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
         self._touched: set[str] = set()
         self._everything = False
         self._watches: list[Watch] = []
+        self._gates: list[Gate] = []
+        self._readers: Counter[int] = Counter()  # threads
+        self._is_plain = True  # there are neither gates nor readers
         self.hidden: dict[str, Any] = {}
         self.loading: Callable[[str], object] | None = None
         self.unloaded: tuple[Unloaded, ...] = ()
@@ -81,10 +108,7 @@ class Namespace(dict[str, Any]):
     def touched_by(self, watch: Watch) -> Touched:
         """Return what was touched since the last call for this watch, and forget it."""
         self._spread()
-        touched = Touched(frozenset(watch.names), watch.everything)
-        watch.names = set()
-        watch.everything = False
-        return touched
+        return watch.take()
 
     def _watch_builtins(self) -> None:
         """See when code whose globals this is looks up what runs code with locals of its own."""
@@ -93,7 +117,7 @@ class Namespace(dict[str, Any]):
         def running() -> None:
             namespace = this()
             if namespace is not None:
-                namespace._everything = True
+                namespace._touch_all()
 
         dict.__setitem__(self, _BUILTINS, Builtins(running))
 
@@ -104,7 +128,52 @@ class Namespace(dict[str, Any]):
         self._touched.clear()
         self._everything = False
 
+    # Gates and readers
+
+    def close_gate(self, gate: Gate) -> None:
+        """Make whoever touches one of a gate's names wait for it."""
+        self._gates = [*self._gates, gate]
+        self._is_plain = False
+
+    def open_gate(self, gate: Gate) -> None:
+        """Open a gate, and forget it."""
+        gate.open()
+        self._gates = [other for other in self._gates if other is not gate]
+        self._is_plain = not (self._gates or self._readers)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Let the calling thread read names without touching them, and past gates; it must change nothing that they lead to."""
+        thread = threading.get_ident()
+        self._readers[thread] += 1
+        self._is_plain = False
+        try:
+            yield
+        finally:
+            self._readers[thread] -= 1
+            self._readers += Counter()  # drops what is zero
+            self._is_plain = not (self._gates or self._readers)
+
+    def _read(self, key: str) -> None:
+        """Touch a name, unless the thread only reads; wait until that may be."""
+        if threading.get_ident() not in self._readers:
+            self._wait(key)
+            self._touched.add(key)
+
+    def _wait(self, key: str | None) -> None:
+        waited: list[Gate] = []
+        while waited is not self._gates:  # another save may have closed one meanwhile
+            waited = self._gates
+            for gate in waited:
+                gate.wait(key)
+
+    def _touch_all(self) -> None:
+        if threading.get_ident() not in self._readers:
+            self._wait(None)
+            self._everything = True
+
     def _rebind(self, key: str) -> None:
+        self._wait(key)
         self._touched.add(key)
         for watch in self._watches:
             if watch.rebound is not None:
@@ -113,7 +182,10 @@ class Namespace(dict[str, Any]):
     # What touches one name
 
     def __getitem__(self, key: str) -> Any:
-        self._touched.add(key)
+        if self._is_plain:
+            self._touched.add(key)
+        else:
+            self._read(key)
         return dict.__getitem__(self, key)
 
     def __missing__(self, key: str) -> Any:
@@ -132,10 +204,11 @@ class Namespace(dict[str, Any]):
         dict.__delitem__(self, key)
 
     def get(self, key: str, default: Any = None, /) -> Any:
-        self._touched.add(key)
+        self._read(key)
         return dict.get(self, key, default)
 
     def setdefault(self, key: str, default: Any = None, /) -> Any:
+        self._wait(key)
         self._touched.add(key)
         return dict.setdefault(self, key, default)
 
@@ -159,22 +232,23 @@ class Namespace(dict[str, Any]):
     # What touches everything, for it hands out all values
 
     def clear(self) -> None:
+        self._wait(None)
         for key in self:
             self._rebind(key)
         dict.clear(self)
         self._watch_builtins()
 
     def values(self) -> Any:
-        self._everything = True
+        self._touch_all()
         return ValuesView(self)
 
     def items(self) -> Any:
-        self._everything = True
+        self._touch_all()
         return ItemsView(self)
 
     def copy(self) -> dict[str, Any]:
         """Return a plain dict."""
-        self._everything = True
+        self._touch_all()
         return {key: value for key, value in dict.items(self) if key != _BUILTINS}
 
     def __or__(self, other: Any, /) -> Any:

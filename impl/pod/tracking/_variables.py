@@ -24,8 +24,9 @@ def variables_of(mapping: Mapping[str, Any]) -> dict[str, object]:
     for name in found.keys() - _VARIABLES:
         if type(name) is not str or not _learn(name):
             del found[name]
-    for name in _hidden_by_ipython(mapping):
-        found.pop(name, None)
+    for name, value in _hidden_by_ipython(mapping).items():
+        if found.get(name, _MISSING) is value:  # else the user has bound it since
+            del found[name]
     return found
 
 
@@ -43,13 +44,14 @@ def _learn(name: str) -> bool:
     return False
 
 
-def _hidden_by_ipython(mapping: Mapping[str, Any]) -> frozenset[str]:
+def _hidden_by_ipython(mapping: Mapping[str, Any]) -> Mapping[str, object]:
     if "get_ipython" not in mapping:
-        return frozenset()
+        return {}
     get = dict.__getitem__(mapping, "get_ipython") if isinstance(mapping, dict) else mapping["get_ipython"]
     shell = get() if callable(get) else None
-    return frozenset(getattr(shell, "user_ns_hidden", ()))
+    return getattr(shell, "user_ns_hidden", {})
 
 
+_MISSING: Final = object()
 _VARIABLES: Final[set[str]] = set()
 _OTHERS: Final[set[str]] = set()

@@ -238,6 +238,10 @@ EQUAL = {
         "import pandas as pd\na = pd.DataFrame({'x': [1, 2]}); b = a['x']",
         "import pandas as pd\na = pd.DataFrame({'x': [1, 2]}); b = a['x'].copy()",
     ),
+    "an array that two frames show": (
+        "import pandas as pd\na = pd.DataFrame({'x': [1., 2.]}); b = a.astype('float64')",
+        "import pandas as pd\na = pd.DataFrame({'x': [1., 2.]}); b = a.copy()",
+    ),
 }
 
 
@@ -315,3 +319,14 @@ def test_digests_are_equal_in_any_process(seed: str) -> None:
         capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
     )  # fmt: skip
     assert done.stdout.strip() == portrait(source).digest()
+
+
+@pytest.mark.parametrize("source", sorted({source for pair in PAIRS.values() for source in pair}))
+def test_a_portrait_by_name_is_one_that_was_taken_so(source: str) -> None:
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    exec(compile(source, "<session>", "exec", dont_inherit=True), namespace)
+    expected = portray(namespace, code=False)
+
+    found = portray(namespace).by_name()
+
+    assert (found.canonical(), found.digest()) == (expected.canonical(), expected.digest())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.systems.fuse._programs import digest_of, find_program, said_by, version_in
+from harness.systems._programs import digest_of, find_program, said_by, version_in
 from tests.harness.systems.programs import program
 
 

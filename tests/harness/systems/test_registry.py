@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import TrialFailed
+from harness.systems._programs import find_program, said_by
 from harness.systems.fuse import CEILING, CONFIGS, SYSTEMS, chosen_configs
 from harness.systems.fuse._objects import ObjectMount
-from harness.systems.fuse._programs import find_program, said_by
 from harness.systems.fuse.s3fs import S3fs
 from tests.harness.systems.programs import context, program
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blake3 import blake3
 
-from pod.graph import Pod, Reducer, by_name, in_order, memory
+from pod.graph import BUNDLE, SPLIT, Pod, Reducer, by_name, in_order, memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pod.graph import Reduced
+    from pod.podding import Podding
 
 MISSING = object()
 
@@ -19,8 +20,9 @@ MISSING = object()
 class Shelf:
     """Keeps what an encoder writes in memory, and gives it to decoders."""
 
-    def __init__(self, namespace: object = None) -> None:
+    def __init__(self, namespace: object = None, podding: Podding | None = None) -> None:
         self._reducer = Reducer(namespace)
+        self._podding = podding
         self.pieces: dict[bytes, bytes] = {}
 
     def plain(self, cls: type) -> bool:
@@ -35,8 +37,14 @@ class Shelf:
     def order(self, value: set[Any] | frozenset[Any], /) -> list[Any]:
         return in_order(value)
 
-    def apart(self, value: Any, /) -> bool:
-        return len(value) % 2 == 0
+    def begin(self, root: object, depth: int, /) -> None:
+        if self._podding is not None:
+            self._podding.begin(root, depth)
+
+    def apart(self, value: Any, depth: int, held_bytes: int, /) -> int:
+        if self._podding is not None:
+            return self._podding.apart(value, depth, held_bytes)
+        return SPLIT if len(value) % 2 == 0 else BUNDLE
 
     def put_chunks(self, chunks: Sequence[bytes], /) -> list[bytes]:
         digests = [blake3(data).digest() for data in chunks]
@@ -81,12 +89,15 @@ def decode(decoder_class: Any, pods: Sequence[Pod], shelf: Shelf, namespace: obj
     by_oid = {pod.oid: pod for pod in pods}
     owners = {oid: pod for pod in pods for oid in (*pod.exports, pod.oid)}
     decoders: dict[int, Any] = {}
+    running: list[Any] = []
 
     def found(oid: int) -> object:
         pod = owners[oid]
         decoder = decoders.get(pod.oid)
         if decoder is None:
             return MISSING
+        if not decoder.done or decoder.hung:
+            running[-1].hang()
         if oid in pod.exports and decoder.count > pod.exports[oid]:
             return decoder.made(pod.exports[oid])
         return decoder.root if decoder.done else MISSING
@@ -97,9 +108,13 @@ def decode(decoder_class: Any, pods: Sequence[Pod], shelf: Shelf, namespace: obj
         if pod.oid not in decoders:
             streams = [shelf.pieces[digest] for digest in pod.streams]
             decoders[pod.oid] = decoder_class(streams, pod.blobs, pod.references, shelf, namespace)
-        needed = decoders[pod.oid].run(found, MISSING)
+        running.append(decoders[pod.oid])
+        needed = running[-1].run(found, MISSING)
+        running.pop()
         if needed:
             pending.append(needed)
         else:
             pending.pop()
+    for decoder in decoders.values():
+        decoder.settle()
     return decoders[pods[-1].oid].root

@@ -24,16 +24,22 @@ from tests.pod.kinds import MUST
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pod.podding import Podding
+
 compiled = pytest.importorskip("pod.kernel._kernel", reason="the kernel is not compiled")
 
 
 def both(
-    value: object, namespace: Any = None, apart_least: int = sys.maxsize
+    value: object, namespace: Any = None, apart_least: int = sys.maxsize, podding: Podding | None = None
 ) -> tuple[list[Any], Shelf, list[Any], Shelf]:
     results: list[Any] = []
     for encoder_class in (graph.Encoder, compiled.Encoder):
-        shelf = Shelf(namespace)
-        encoder = encoder_class(shelf, apart_least)
+        policy = None if podding is None else podding.fresh()
+        shelf = Shelf(namespace, policy)
+        if policy is None:
+            encoder = encoder_class(shelf, apart_least)
+        else:
+            encoder = encoder_class(shelf, policy.apart_least, policy.objects)
         encoder.namespace = namespace
         encoder.begin([])
         results += [encoder.encode(value), shelf]
@@ -274,7 +280,7 @@ def test_a_root_that_lies_in_another_pod_takes_its_oid_along() -> None:
         shelf = Shelf()
         encoder = encoder_class(shelf, 2)
         looping = Looping([1], [])
-        looping.around += [looping.shared, looping]
+        looping.around.append([looping.shared, looping])
         pods: list[Any] = []
         for _ in range(3):
             encoder.begin(pods)
@@ -283,8 +289,8 @@ def test_a_root_that_lies_in_another_pod_takes_its_oid_along() -> None:
             assert inner.within == outer.oid
             assert outer.oid not in inner.exports
             loaded = decode(compiled.Decoder, pods, shelf)
-            assert loaded.around[0] is loaded.shared
-            assert loaded.around[1] is loaded
+            assert loaded.around[0][0] is loaded.shared
+            assert loaded.around[0][1] is loaded
             encoder.finish(pods, {})
             seen.append(written(pods))
     assert seen[:3] == seen[3:]

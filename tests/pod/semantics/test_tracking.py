@@ -107,9 +107,11 @@ def test_what_a_stranger_holds_in_memory_that_is_shown_twice_is_looked_at(
     notebook.cell(f"import numpy as np, pandas as pd\nx = [1]\n{shown}")
     held = dict.__getitem__(notebook.ns, "x")
     notebook.cell("del x")
-    notebook.store.save(notebook.ns)
+    notebook.save()
     held.append("stranger")
-    assert "stranger" in repr(notebook.store.load(notebook.store.save(notebook.ns))["df"])
+    tid = notebook.save()
+    notebook.check()
+    assert "stranger" in repr(notebook.store.load(tid)["df"])
 
 
 _HIDDEN = {

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
+from harness.systems._programs import find_program, said_by, version_in
 from harness.systems.fuse._objects import GIB, Medium, ObjectMount, Place
-from harness.systems.fuse._programs import find_program, said_by, version_in
 from harness.systems.fuse._protocol import SystemContext
 
 __all__ = ["LAUNCHER", "Mountpoint", "MountpointConfig"]

@@ -1,0 +1,296 @@
+"""What a session's variables are after each cell, by the oracle: two runs, each in a fresh process, kept for good."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import zstandard
+
+from harness.durable import write_json
+from harness.errors import TrialFailed
+from harness.oracle import Portrait
+from harness.podworkloads._data import RECORD, Say, files_under, silent
+from harness.podworkloads._order import FORMS, Order, portrait_file, sets_of
+from harness.podworkloads._workload import Workload
+
+__all__ = ["Reference", "ReferenceCell", "reference"]
+
+_FORMAT: Final = 1
+_HOME: Final = Path(__file__).resolve().parent.parent
+_LIBRARIES: Final = (
+    "blake3", "cloudpickle", "h5py", "matplotlib", "numpy", "pandas", "scikit-learn", "scipy",
+)  # fmt: skip
+_SOURCES: Final = ("oracle", "podworkloads")
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceCell:
+    """What a cell did, and the version after it."""
+
+    touched: tuple[str, ...]
+    """Names read or bound that exist afterwards: what a partial load of the version asks for."""
+    bound: tuple[str, ...]
+    exists: tuple[str, ...]
+    opened: tuple[str, ...]
+    """Names of the data files that were opened."""
+    warnings: tuple[str, ...]
+    seconds: float
+    opaque: tuple[str, ...]
+    """Types that the oracle cannot look into."""
+    digests: Mapping[str, Mapping[str, str]]
+    """By form (`values`, `names`: functions and classes of the session) and set of names (`partial`, `all`, and both
+    with ``[exc]``): the digest of the portrait, without the unstable names."""
+    snapshot_bytes: int
+    objects: int
+    new_bytes: int
+    sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A session as it must be: version k is the state after cell k."""
+
+    folder: Path
+    cells: tuple[ReferenceCell, ...]
+    data_names: tuple[str, ...]
+    """The variables that hold the data: bound first by a cell that opened a data file, and as large as a tenth of it."""
+    excluded: tuple[str, ...]
+    """What `[exc]` leaves out: the data and the helpers of generated sessions."""
+    unstable: tuple[str, ...]
+    """Names that differed between two runs in some version. They are not judged."""
+    mutation_rate: float
+
+    @property
+    def snapshot_bytes(self) -> int:
+        """Mean length of a snapshot."""
+        return sum(cell.snapshot_bytes for cell in self.cells) // len(self.cells)
+
+    @property
+    def objects(self) -> int:
+        """The most objects that a version has."""
+        return max(cell.objects for cell in self.cells)
+
+    def names(self, version: int, which: str) -> tuple[str, ...]:
+        """Return the names of a set: `partial`, `all`, `partial[exc]`, `all[exc]`; without the unstable ones."""
+        cell = self.cells[version]
+        names = sets_of(cell.touched, cell.exists, self.excluded)[which]
+        return tuple(name for name in names if name not in self.unstable)
+
+    def digest(self, version: int, which: str, *, code: bool, without: Iterable[str] = ()) -> str:
+        """Return the digest that the portrait of a loaded version must have.
+
+        Parameters
+        ----------
+        version
+            The number of the cell that the version was saved after.
+        which
+            The set of names, as in `names`.
+        code
+            Whether the system keeps functions and classes of the session by value.
+        without
+            Names that the system said it could not save.
+        """
+        left_out = set(without)
+        if not left_out:
+            return self.cells[version].digests[_form(code)][which]
+        names = [name for name in self.names(version, which) if name not in left_out]
+        return self.portrait(version, code=code).digest(names)
+
+    def portrait(self, version: int, *, code: bool) -> Portrait:
+        """Return what the oracle saw of a version, to say in words where a load differs from it."""
+        data = portrait_file(self.folder, version).read_bytes()
+        portrait: Portrait = pickle.loads(zstandard.decompress(data))  # noqa: S301 - written by `reference`
+        return portrait if code else portrait.by_name()
+
+
+def _form(code: bool) -> str:
+    return next(form for form, value in FORMS.items() if value is code)
+
+
+def reference(
+    workload: Workload,
+    parameters: Mapping[str, int],
+    scale: float,
+    folder: Path,
+    say: Say = silent,
+) -> Reference:
+    """Return the reference of a workload; made by two runs unless it is there.
+
+    Parameters
+    ----------
+    workload, parameters, scale
+        What is run.
+    folder
+        Where data and references are kept; the workload's data are made there if they are not.
+    say
+        Told what is being done.
+
+    Raises
+    ------
+    TrialFailed
+        When a cell fails, or a run ends without a result.
+    """
+    workload.prepare(folder, scale, say)
+    cells = workload.cells(parameters)
+    environment = workload.environment(folder, scale)
+    place = (
+        folder
+        / "references"
+        / f"{workload.name}-{_digest(workload, cells, environment, _data_facts(workload, folder, scale))}"
+    )
+    if not (place / "reference.json").is_file():
+        memory_bytes = workload.needs(scale, parameters)[1]
+        # Anyone's notebook may write into its folder, and what memory it needs is not known.
+        apart = workload.directory is not None or 2 * memory_bytes > psutil.virtual_memory().available
+        _make(workload, cells, environment, place, say, at_once=1 if apart else 2)
+    return _read(place)
+
+
+def _digest(workload: Workload, cells: Sequence[str], environment: Mapping[str, str], data: object) -> str:
+    """Return a digest of all that a reference depends on; where the data lie is the value of a variable, perhaps."""
+    code = {
+        str(path.relative_to(_HOME)): path.read_text()
+        for part in _SOURCES
+        for path in sorted((_HOME / part).glob("*.py"))
+    }
+    versions = {name: _version(name) for name in _LIBRARIES}
+    excluded = list(workload.excluded)
+    facts = (_FORMAT, sys.version, versions, code, list(cells), dict(environment), excluded, data)
+    return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=10).hexdigest()
+
+
+def _version(library: str) -> str | None:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None  # anyone's notebook may do without
+
+
+def _data_facts(workload: Workload, folder: Path, scale: float) -> object:
+    data = workload.data_folder(folder, scale)
+    if workload.data is None:
+        return (data / RECORD).read_text() if workload.maker else ""
+    return [
+        (str(path.relative_to(data)), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in files_under(data)
+    ]
+
+
+def _make(
+    workload: Workload,
+    cells: Sequence[str],
+    environment: Mapping[str, str],
+    place: Path,
+    say: Say,
+    *,
+    at_once: int,
+) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+    try:
+        say(f"{workload.name}: two reference runs")
+        orders = []
+        for number in (1, 2):
+            folder = partial if number == 1 else partial / "second"
+            folder.mkdir(exist_ok=True)
+            order = Order(cells, environment["NBDATA"], workload.excluded, keep_portraits=number == 1)
+            orders.append((order, folder))
+        with ThreadPoolExecutor(at_once) as both:
+            first, second = both.map(lambda each: _run(workload, each[0], environment, each[1]), orders)
+        shutil.rmtree(partial / "second")
+        first["unstable"] = _unstable(first, second)
+        first["excluded"] = workload.all_excluded(first["data_names"])
+        for name in ("order.json", "run.json", "output.txt"):
+            (partial / name).unlink()
+        write_json(partial / "reference.json", first)
+        if first["unstable"]:
+            _judge_without(partial, first)
+        _move(partial, place)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _run(workload: Workload, order: Order, environment: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    path = order.write(folder)
+    with (folder / "output.txt").open("w") as output, tempfile.TemporaryDirectory() as away:
+        python_path = os.pathsep.join(filter(None, [str(_HOME.parent), os.environ.get("PYTHONPATH")]))
+        done = subprocess.run(
+            [sys.executable, "-m", "harness.podworkloads.run", str(path)],
+            env={**os.environ, **environment, "PYTHONPATH": python_path},
+            cwd=workload.directory or away,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    result = folder / "run.json"
+    if not result.is_file():
+        said = (folder / "output.txt").read_text(errors="replace").strip().splitlines()
+        last = said[-1] if said else "it said nothing"
+        raise TrialFailed(
+            f"{workload.name}: the reference run ended with {done.returncode} and no result: {last}"
+        )
+    answer: dict[str, Any] = json.loads(result.read_text())
+    if "failed" in answer:
+        raise TrialFailed(f"{workload.name}: {answer['failed']}")
+    return answer
+
+
+def _unstable(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    found: set[str] = set()
+    for one, other in zip(first["cells"], second["cells"], strict=True):
+        left, right = one["name_digests"], other["name_digests"]
+        found |= {name for name in left.keys() | right.keys() if left.get(name) != right.get(name)}
+    return sorted(found)
+
+
+def _judge_without(folder: Path, made: dict[str, Any]) -> None:
+    """Digest again, without the names that are not judged."""
+    kept = _read(folder)
+    for version, cell in enumerate(made["cells"]):
+        for form, code in FORMS.items():
+            portrait = kept.portrait(version, code=code)
+            cell["digests"][form] = {
+                which: portrait.digest(kept.names(version, which)) for which in cell["digests"][form]
+            }
+    write_json(folder / "reference.json", made)
+
+
+def _move(partial: Path, place: Path) -> None:
+    try:
+        partial.rename(place)
+    except OSError:
+        if not (place / "reference.json").is_file():  # else another process was faster
+            raise
+
+
+def _read(place: Path) -> Reference:
+    made = json.loads((place / "reference.json").read_text())
+    cells = []
+    for cell in made["cells"]:
+        known: dict[str, Any] = {}
+        for each in fields(ReferenceCell):
+            value = cell[each.name]
+            known[each.name] = tuple(value) if isinstance(value, list) else value
+        cells.append(ReferenceCell(**known))
+    return Reference(
+        place,
+        tuple(cells),
+        tuple(made["data_names"]),
+        tuple(made["excluded"]),
+        tuple(made["unstable"]),
+        made["mutation_rate"],
+    )

@@ -1,0 +1,128 @@
+"""Kishu (PyPI): commits after each cell what changed of a notebook's variables, into SQLite; loads by checking a commit out.
+
+It lives in IPython, as its users have it, and in an environment of its own (``make peers PEERS=kishu``), whose interpreter
+runs the trial. Its commit, which it makes when a cell has run, is what is timed as the save. Checking out gives all variables
+of a commit, whatever names are asked for, in the place of those that are there. What it cannot store it computes again.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import subprocess
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import CodeType
+from typing import Any, Final
+
+from harness.home import find_home
+from harness.systems.pod._base import Synchronous, bytes_below
+from harness.systems.pod._protocol import Registration, Version, VersionSystem, variables
+
+__all__ = ["SYSTEMS", "Kishu"]
+
+_HOW: Final = "make peers PEERS=kishu"
+_MACHINERY: Final = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open", "init_kishu", "_kishu"})
+_CATEGORIES: Final = ("CLI", "COMMIT_GRAPH", "IDGRAPH", "JUPYTERINT", "OPTIMIZER", "PLANNER", "PROFILER")
+
+
+class Kishu(Synchronous):
+    """An IPython shell of this process with Kishu in it; versions are commits."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        super().__init__(name, folder.absolute())
+        notebook = self._folder / "session.ipynb"
+        _configure(self._folder, notebook)
+        from IPython.core.interactiveshell import InteractiveShell
+        from traitlets.config import Config
+
+        no_history = Config({"HistoryManager": {"hist_file": ":memory:"}})
+        shell: Any = InteractiveShell.instance(config=no_history)
+        self._shell = shell
+        shell.run_cell(
+            f"from kishu import init_kishu; init_kishu({str(notebook)!r})", silent=True
+        ).raise_error()
+        self._kishu = self._shell.user_ns["_kishu"]
+        self._shell.events.unregister("post_run_cell", self._kishu.post_run_cell)
+        self._result: Any = None
+
+    def namespace(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._shell.user_ns
+        return found
+
+    def run(self, _code: CodeType, source: str, _namespace: dict[str, Any]) -> None:
+        self._result = self._shell.run_cell(source, store_history=True)
+        self._result.raise_error()
+
+    def save(self, _namespace: Mapping[str, Any], exclude: Collection[str] = ()) -> Version:
+        shown = self.namespace()
+        left_out = {name: dict.pop(shown, name) for name in exclude if dict.__contains__(shown, name)}
+        try:
+            self._kishu.post_run_cell(self._result)
+        finally:
+            dict.update(shown, left_out)
+        return str(self._kishu._kishu_graph.head())
+
+    def load(self, version: Version, names: Sequence[str] | None = None) -> Mapping[str, Any]:
+        self._kishu.checkout(str(version), skip_notebook=True)
+        found = variables(dict(dict.items(self._shell.user_ns)), _MACHINERY)
+        wanted = found if names is None else set(names)
+        return {name: value for name, value in found.items() if name in wanted and not name.startswith("_")}
+
+    def size(self) -> int:
+        return bytes_below(self._folder)
+
+
+def _configure(folder: Path, notebook: Path) -> None:
+    """Make a notebook without a front end: Kishu must not wait for one that saves it."""
+    import nbformat
+
+    v4: Any = nbformat.v4
+    os.environ["KISHU_PATH_ROOT"] = str(folder)
+    os.environ["TEST_NOTEBOOK_PATH"] = str(notebook)  # instead of asking a Jupyter server for it
+    os.environ["IPYTHONDIR"] = str(folder / "ipython")
+    settings = configparser.ConfigParser()
+    for category in _CATEGORIES:
+        settings[category] = {}
+    settings["JUPYTERINT"]["test_mode"] = "True"
+    path = folder / ".kishu" / "config.ini"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w") as file:
+        settings.write(file)
+    if not notebook.exists():
+        notebook.write_text(v4.writes(v4.new_notebook()))
+
+
+def _python() -> Path:
+    return find_home().cache / "peers" / "kishu" / "bin" / "python"
+
+
+@cache
+def _found() -> str | None:
+    """Return the version of Kishu that is installed, None without one."""
+    if not _python().exists():
+        return None
+    done = subprocess.run(
+        [str(_python()), "-c", "import importlib.metadata as m; print(m.version('kishu'))"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _open(folder: Path, _fidelity: str, _existing: bool) -> VersionSystem:
+    return Kishu("kishu", folder)
+
+
+SYSTEMS: Final = (
+    Registration(
+        "kishu",
+        _open,
+        lambda _fidelity: {"mode": "sync", "partial_load": "no effect"},
+        lambda: None if _found() else _HOW,
+        lambda: _found() or "unknown",
+        python=lambda: str(_python()),
+    ),
+)

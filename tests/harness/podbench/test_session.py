@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from harness.errors import TrialFailed
+from harness.podbench._session import Session
+from tests.harness.podbench.fakes import Behind, FakeSystem
+
+CELLS = ["a = [1]", "a.append(2); b = a", "c_odd = 3"]
+
+
+def test_each_cell_is_saved_and_one_join_ends_the_dumps() -> None:
+    system = FakeSystem()
+    session = Session(system)
+
+    session.run(CELLS)
+
+    assert session.versions == [0, 1, 2]
+    assert [dump["nth"] for dump in session.samples["dumps"]] == [0, 1, 2, 3]
+    assert [dump["storage_b"] for dump in session.samples["dumps"]][-1] == session.samples["storage_bytes"]
+    assert session.samples["grown_bytes"] == session.samples["storage_bytes"] == system.size()
+    assert [len(session.samples[name]) for name in ("exec_times", "gap_times")] == [3, 3]
+    assert session.samples["peak_rss_bytes"] > 0
+
+
+def test_nothing_but_the_stores_size_is_asked_for_between_a_save_and_the_next_cell() -> None:
+    system = FakeSystem()
+
+    Session(system).run(CELLS)
+
+    once = ["run", "save", "take_times", "size"]
+    assert system.calls == [*once * 3, "join", "take_times", "size"]
+
+
+def test_what_could_not_be_saved_is_known_by_name_and_number() -> None:
+    session = Session(FakeSystem())
+    session.run(CELLS)
+
+    assert (session.unsaved, session.unsaved_counts) == ({"c_odd": "odd"}, [0, 0, 1, 1])
+
+
+def test_what_goes_on_behind_the_calls_is_all_there_at_the_end() -> None:
+    session = Session(Behind())
+    session.run(CELLS)
+
+    assert session.samples["lock_times"] == [0.25] * 3
+    assert session.samples["join_times"] == [0.5] * 3
+    assert [(dump["nth"], dump["time_s"]) for dump in session.samples["async_dumps"]] == [
+        (0, 1.5),
+        (1, 1.5),
+        (2, 1.5),
+    ]
+    assert session.unsaved == {"c_odd": "odd"}
+
+
+def test_excluded_names_are_not_saved_and_the_cells_go_on_with_them() -> None:
+    system = FakeSystem()
+    Session(system, ["a"]).run(CELLS)
+
+    assert [set(system.load(number)) for number in range(3)] == [set(), {"b"}, {"b"}]
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["1 +"], "cell 0: SyntaxError: "),
+        (["x = 1", "x / 0"], "cell 1: ZeroDivisionError: division by zero"),
+        (["raise SystemExit(3)"], "cell 0: SystemExit: 3"),
+        (["f = lambda: 0"], "the save after cell 0: "),
+    ],
+)
+def test_a_step_that_fails_is_named(cells: list[str], said: str) -> None:
+    with pytest.raises(TrialFailed) as caught:
+        Session(FakeSystem()).run(cells)
+
+    assert str(caught.value).startswith(said)
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("collect", [True, False])
+def test_cycles_are_collected_while_cells_run_unless_that_is_switched_off(collect: bool) -> None:
+    system = FakeSystem()
+    Session(system).run(["import gc; on = gc.isenabled(); del gc"], collect=collect)
+
+    assert system.load(0) == {"on": collect}
+    assert gc.isenabled()

@@ -1,0 +1,143 @@
+"""A reference holds what the oracle saw after each cell: which names, which digests, which of them can be judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.errors import TrialFailed
+from harness.oracle import portray
+from harness.podworkloads import WORKLOADS, Reference, from_notebook, reference
+
+Make = Callable[..., Reference]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Return what makes the reference of a notebook of these cells."""
+
+    def of(*cells: str) -> Reference:
+        folder = tmp_path / "notebook"
+        folder.mkdir(exist_ok=True)
+        notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in cells], "nbformat": 4}
+        (folder / "mine.ipynb").write_text(json.dumps(notebook))
+        return reference(from_notebook(folder / "mine.ipynb"), {}, 1.0, tmp_path / "cache")
+
+    return of
+
+
+def run(*cells: str) -> dict[str, object]:
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    for cell in cells:
+        exec(compile(cell, "<cell>", "exec", dont_inherit=True), namespace)
+    return namespace
+
+
+def test_each_version_has_its_names(make: Make) -> None:
+    found = make("a = [1]\nb = 2", "c = a", "a.append(b)\ndel c")
+
+    assert [(cell.touched, cell.bound, cell.exists) for cell in found.cells] == [
+        (("a", "b"), ("a", "b"), ("a", "b")),
+        (("a", "c"), ("c",), ("a", "b", "c")),
+        (("a", "b"), (), ("a", "b")),
+    ]
+
+
+@pytest.mark.parametrize("code", [True, False])
+def test_digests_are_those_of_the_oracle(make: Make, code: bool) -> None:
+    cells = ("a = [1]\ndef f():\n    return a", "b = {'a': a}\nclass C: pass\nc = C()", "b['f'] = f()")
+    found = make(*cells)
+
+    for version in range(3):
+        portrait = portray(run(*cells[: version + 1]), code=code)
+        for which in ("partial", "all"):
+            expected = portrait.digest(found.names(version, which))
+            assert found.digest(version, which, code=code) == expected
+        assert found.portrait(version, code=code).digest() == portrait.digest()
+
+
+def test_names_that_a_system_could_not_save_are_left_out(make: Make) -> None:
+    found = make("a = [1]\nb = [2]")
+
+    assert found.digest(0, "all", code=True, without=["b"]) == portray({"a": [1]}).digest()
+
+
+def test_names_that_differ_between_two_runs_are_not_judged(make: Make) -> None:
+    cells = ("import os\na = [1]\nb = os.urandom(8)", "c = [b]\nd = [a]")
+    found = make(*cells)
+
+    assert found.unstable == ("b", "c")
+    assert found.names(1, "all") == ("a", "d", "os")
+    assert found.digest(1, "all", code=True) == portray(run(*cells)).digest(["a", "d", "os"])
+
+
+def test_seeds_are_those_of_the_published_runs(make: Make) -> None:
+    found = make("import random\na = random.random()\nimport numpy\nb = numpy.random.random()")
+
+    assert found.unstable == ()
+    assert found.cells[0].exists == ("a", "b", "numpy", "random")
+
+
+def test_variables_that_hold_the_data_are_found(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "notebook").mkdir()
+    (tmp_path / "notebook" / "data.csv").write_text("number\n" * 1000)
+    found = make(
+        "path = 'data.csv'",
+        "with open(path) as file:\n    text = file.read()\ndel file\nsize = 1",
+        "text2 = [text]",
+    )
+
+    assert (found.data_names, found.excluded) == (("text",), ("text",))
+    assert [cell.opened for cell in found.cells] == [(), ("data.csv",), ()]
+    assert found.names(2, "partial[exc]") == ("text2",)
+    assert found.names(2, "all[exc]") == ("path", "size", "text2")
+
+
+def test_a_reference_is_made_once(make: Make) -> None:
+    first = make("a = 1")
+    made = (first.folder / "reference.json").stat()
+
+    again = make("a = 1")
+    other = make("a = 2")
+
+    assert (again.folder / "reference.json").stat() == made
+    assert other.folder != first.folder
+    assert sorted(path.name for path in first.folder.iterdir()) == ["0.portrait", "reference.json"]
+
+
+def test_warnings_are_noted(make: Make) -> None:
+    found = make("import warnings\nwarnings.warn('careful')")
+
+    assert found.cells[0].warnings == ("UserWarning: careful",)
+
+
+def test_a_cell_that_fails_is_named(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(TrialFailed, match=r"mine: cell 1 failed: ZeroDivisionError: division by zero"):
+        make("a = 1", "a / 0")
+
+    assert list((tmp_path / "cache" / "references").iterdir()) == []
+
+
+def test_a_cell_that_ends_the_process_is_told(make: Make) -> None:
+    with pytest.raises(
+        TrialFailed, match=r"mine: the reference run ended with 3 and no result: it said nothing"
+    ):
+        make("import os\nos._exit(3)")
+
+
+def test_rmtree_leaves_its_helpers_out(tmp_path: Path) -> None:
+    found = reference(WORKLOADS["rmtree"], {"tc": 3, "tv": 4, "tl": 10, "tml": 50}, 1.0, tmp_path)
+
+    assert found.excluded == ("idx", "jdx", "random", "rng")
+    assert found.names(2, "all[exc]") == ("l_0", "l_1", "l_2", "l_3")
+    assert len(found.names(2, "partial[exc]")) == 2
+    assert (found.unstable, found.data_names) == ((), ())
+
+
+def test_rmlist_is_stable(tmp_path: Path) -> None:
+    found = reference(WORKLOADS["rmlist"], {}, 0.01, tmp_path)
+
+    assert (len(found.cells), found.unstable, found.data_names) == (10, (), ())

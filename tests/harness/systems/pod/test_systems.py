@@ -1,0 +1,191 @@
+"""Every system: what was saved comes back, in this process and in another; what cannot be saved is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from harness.errors import NotInstalled, UsageError
+from harness.oracle import differences, portray
+from harness.systems.pod import VersionSystem, how_to_get, names, open_system, options_of, outlives_process
+from tests.harness.systems.pod.sessions import (
+    CELLS,
+    DATA_CELLS,
+    EXCLUDED,
+    Elsewhere,
+    distinct,
+    names_of,
+    play,
+)
+
+SAVES_NOTHING = {"noop", "pgnoop"}
+OF_ANOTHER_KIND = {"exhaust", "criu", "crii", "kishu"}  # with tests of their own
+BY_NAME = {"snpc", "shev", "zosp", "zodb"}  # functions and classes
+COMMON = [name for name in names() if name not in SAVES_NOTHING | OF_ANOTHER_KIND]
+DISTINCT = distinct(COMMON)
+PICKLERS = ["snp", "snpc", "snz", "snx", "dill", "cpkl", "shev", "zosp", "zodb"]
+LASTING = [name for name in DISTINCT if outlives_process(name)]
+MODULES = {"json", "math"}
+
+
+Opener = Callable[[str, Path], VersionSystem]
+
+
+@pytest.fixture
+def opened() -> Iterator[Opener]:
+    """Open a system; it is closed after the test."""
+    with ExitStack() as closed:
+
+        def open_one(name: str, folder: Path) -> VersionSystem:
+            how = how_to_get(name)
+            if how is not None:
+                pytest.skip(f"{name} is not installed: {how}")
+            return closed.enter_context(closing(open_system(name, folder)))
+
+        yield open_one
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[Elsewhere]:
+    with Elsewhere() as process:
+        yield process
+
+
+@pytest.mark.parametrize("name", COMMON)
+def test_each_version_comes_back_as_it_was(name: str, opened: Opener, tmp_path: Path) -> None:
+    system = opened(name, tmp_path / "store")
+    played = play(system, CELLS)
+    assert len({saved.version for saved in played}) == len(CELLS)
+    assert system.size() > 0
+    for saved in reversed(played):
+        loaded = system.load(saved.version)
+        assert names_of(loaded) == saved.names
+        for some in [[each] for each in saved.names] if name == "shev" else [saved.names]:
+            got = portray(loaded, some, code=system.saves_code)
+            assert differences(saved.portrait, got, frozenset(some)) == []
+
+
+@pytest.mark.parametrize("name", DISTINCT)
+def test_what_a_library_refuses_is_left_out_and_named(name: str, opened: Opener, tmp_path: Path) -> None:
+    system = opened(name, tmp_path / "store")
+    played = play(system, CELLS)
+    refused = [set(saved.unsaved) for saved in played]
+    by_name = MODULES if name in BY_NAME else set()
+    nameless = {"triple"} if name in BY_NAME else set()
+    code = by_name | nameless
+    assert refused == [by_name, code | {"unfinished"}, code | {"unfinished"}, code | {"unfinished"}, code]
+    assert "generator" in played[1].unsaved["unfinished"]
+
+
+@pytest.mark.parametrize("name", PICKLERS)
+def test_an_array_is_kept_where_something_else_is_refused(name: str, opened: Opener, tmp_path: Path) -> None:
+    system = opened(name, tmp_path / "store")
+    (saved,) = play(
+        system, ["import numpy\narray = numpy.arange(100_000)\nunfinished = (n for n in array)"], ()
+    )
+    assert "array" not in saved.unsaved
+    assert system.load(saved.version, ["array"])["array"].sum() == 100_000 * 99_999 // 2
+
+
+@pytest.mark.parametrize("name", DISTINCT)
+def test_some_variables_of_a_version(name: str, opened: Opener, tmp_path: Path) -> None:
+    system = opened(name, tmp_path / "store")
+    played = play(system, CELLS)
+    loaded = system.load(played[2].version, ["a", "shared", "unfinished", EXCLUDED, "nowhere"])
+    assert names_of(loaded) == {"a", "shared"}
+    assert loaded["a"]["x"] == [1, 2, {"k": (1, 2)}, ["as read"]]
+    assert (loaded["a"]["x"] is loaded["shared"]) is (name != "shev")
+    assert names_of(system.load(played[1].version, [])) == set()
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_another_process_loads_them(name: str, opened: Opener, tmp_path: Path, elsewhere: Elsewhere) -> None:
+    system = opened(name, tmp_path / "store")
+    played = play(system, DATA_CELLS, ())
+    system.close()
+    expected = [saved.portrait.digest() for saved in played]
+    got = elsewhere.digests(name, tmp_path / "store", [saved.version for saved in played])
+    if name == "shev":  # but for what variables share
+        assert [digest == wanted for digest, wanted in zip(got, expected, strict=True)] == [False] * 3
+    else:
+        assert got == expected
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_versions_go_on_after_the_store_is_opened_again(name: str, opened: Opener, tmp_path: Path) -> None:
+    first = opened(name, tmp_path / "store")
+    before = play(first, DATA_CELLS, ())
+    first.close()
+    with closing(open_system(name, tmp_path / "store", existing=True)) as second:
+        after = play(second, ["text = 'anew'"], ())
+        assert after[0].version not in {saved.version for saved in before}
+        assert second.load(after[0].version)["text"] == "anew"
+        assert second.load(before[1].version, ["text"])["text"] == "x" * 99
+
+
+@pytest.mark.parametrize("name", ["snpc"])
+def test_code_that_is_kept_by_name_does_not_come_back_elsewhere(
+    name: str, opened: Opener, tmp_path: Path, elsewhere: Elsewhere
+) -> None:
+    system = opened(name, tmp_path / "store")
+    played = play(system, CELLS)
+    system.close()
+    data, code = elsewhere.digests(name, tmp_path / "store", [saved.version for saved in played[:2]])
+    assert data == played[0].portrait.digest(played[0].names)
+    assert "AttributeError: Can't get attribute" in code
+
+
+@pytest.mark.parametrize("name", sorted(SAVES_NOTHING))
+def test_those_that_save_nothing_say_so(name: str, opened: Opener, tmp_path: Path) -> None:
+    system = opened(name, tmp_path / "store")
+    played = play(system, CELLS)
+    assert [saved.names for saved in played] == [frozenset()] * len(CELLS)
+    assert set(played[0].unsaved.values()) == {f"{name} saves nothing"}
+    assert dict(system.load(played[0].version)) == {}
+
+
+@pytest.mark.parametrize("name", DISTINCT)
+def test_a_save_in_the_background_is_measured_and_others_are_not(
+    name: str, opened: Opener, tmp_path: Path
+) -> None:
+    system = opened(name, tmp_path / "store")
+    play(system, DATA_CELLS, ())
+    times = system.take_times()
+    saves = 0 if options_of(name)["mode"] == "sync" else len(DATA_CELLS)
+    assert (len(times.join_s), len(times.background)) == (saves, saves)
+    assert times.lock_s == []
+    assert all(seconds > 0 and stored > 0 for seconds, stored in times.background)
+    assert system.take_times().background == []
+
+
+def test_a_folder_with_files_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"is not empty: snp makes a new store"):
+        open_system("snp", tmp_path)
+
+
+def test_a_system_whose_program_is_missing_says_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert how_to_get("snx") == "apt-get install xdelta3"
+    with pytest.raises(NotInstalled, match="snx is not installed: apt-get install xdelta3"):
+        open_system("snx", tmp_path / "store")
+
+
+def test_to_exclude_a_variable_touches_none(opened: Opener, tmp_path: Path) -> None:
+    system = opened("pgcache0", tmp_path / "store")  # which stores again whatever was touched
+    namespace = system.namespace()
+    source = "raw = []\nlarge = ['%06d' % n for n in range(100_000)]\nsmall = [1]"
+    system.run(compile(source, "<cell>", "exec"), source, namespace)
+    system.save(namespace, (EXCLUDED,))
+    system.join()
+    before = system.size()
+    system.run(compile("small.append(2)", "<cell>", "exec"), "small.append(2)", namespace)
+    version = system.save(namespace, (EXCLUDED,))
+    system.join()
+    assert system.size() - before < before / 20
+    assert names_of(system.load(version)) == {"large", "small"}

@@ -1,0 +1,113 @@
+"""A store that follows an exact dict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pod
+from pod.store import Follower
+from pod.store._record import Record
+from pod.tracking import Followed, uses_of_all
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[pod.Store]:
+    with pod.open(tmp_path / "store") as opened:
+        yield opened
+
+
+def _run(follower: Follower, source: str) -> None:
+    exec(source, follower.namespace)
+    follower.ran(source)
+
+
+def test_only_what_may_have_changed_is_looked_at(store: pod.Store) -> None:
+    space: dict[str, Any] = {"__name__": "__main__"}
+    follower = store.follow(Followed(space))
+    _run(follower, "a = [1]; b = [2]")
+    store.save(space)
+    first = follower.looked_at
+    _run(follower, "a.append(2)")
+    report = store.save(space)
+    assert (first, follower.looked_at, report.pods_new) == (2, 1, 1)
+    assert dict(store.load(int(report))) == {"a": [1, 2], "b": [2]}
+
+
+def test_the_sources_are_kept_with_the_version(store: pod.Store) -> None:
+    space: dict[str, Any] = {}
+    follower = store.follow(Followed(space))
+    _run(follower, "a = 1")
+    follower.ran("1 / 0", failed=True)
+    store.save(space)
+    follower.ran(None)
+    store.save(space)
+    assert [(v.source, v.failed, v.parent) for v in store.log()] == [
+        (None, False, 1),
+        ("a = 1\n\n1 / 0", True, None),
+    ]
+
+
+@pytest.mark.parametrize("source", [None, "no python"])
+def test_of_what_is_not_known_everything_is_looked_at(store: pod.Store, source: str | None) -> None:
+    space: dict[str, Any] = {"a": [1], "b": [2]}
+    follower = store.follow(Followed(space))
+    store.save(space)
+    space["b"].append(3)
+    follower.ran(source)
+    report = store.save(space)
+    assert store.load(int(report))["b"] == [2, 3]
+
+
+def test_without_the_follower_the_dict_is_a_plain_one_again(store: pod.Store) -> None:
+    space: dict[str, Any] = {"a": [1], "b": [2]}
+    follower = store.follow(Followed(space))
+    store.save(space)
+    del follower
+    space["b"].append(3)
+    report = store.save(space)
+    assert store.load(int(report))["b"] == [2, 3]
+
+
+def test_memory_is_let_go_of_before_a_name_is_bound_anew(store: pod.Store) -> None:
+    class Freed:
+        count = 0
+
+        def __del__(self) -> None:
+            Freed.count += 1
+
+    space: dict[str, Any] = {"Freed": Freed}
+    follower = store.follow(Followed(space))
+    exec("a = Freed()", space)
+    store.save(space, names=["a"])
+    follower.about_to(uses_of_all([compile("a = 1", "", "exec")]))
+    space["a"] = 1
+    assert Freed.count == 1
+
+
+def test_a_checkout_that_fails_leaves_the_dict_as_it_was(store: pod.Store) -> None:
+    space: dict[str, Any] = {"a": [1]}
+    follower = store.follow(Followed(space))
+    store.save(space)
+    space["b"] = 2
+    with pytest.raises(pod.NoSuchVersion):
+        follower.checkout(1, ["b"])
+    assert space == {"a": [1], "b": 2}
+
+
+def _record(**more: Any) -> Record:
+    return Record(1, None, None, None, (), b"", b"", 0, 0, 1, **more)
+
+
+def test_a_record_without_a_source_is_as_it_always_was() -> None:
+    assert b"source" not in _record().pack()
+    assert b"failed" not in _record().pack()
+    assert Record.parse(_record().pack()) == _record()
+
+
+def test_a_record_keeps_a_source() -> None:
+    record = _record(source="a = 1", failed=True)
+    assert Record.parse(record.pack()) == record
