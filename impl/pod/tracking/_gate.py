@@ -26,12 +26,12 @@ class Gate:
         self._names: Collection[str] | None = names
         self._waited = waited
         self._changed = threading.Condition()
-        self._saving = {threading.get_ident()}
+        self._saving = {threading.current_thread()}
         self._process = os.getpid()
 
     def enter(self) -> None:
         """Let the calling thread, which goes on with the save, touch any name, as the one that made the gate could."""
-        self._saving = {threading.get_ident()}
+        self._saving = {threading.current_thread()}
 
     def leave(self, names: Collection[str] | None) -> None:
         """Keep threads from these names only, the calling thread among them."""
@@ -60,7 +60,7 @@ class Gate:
             self._waited(time.perf_counter() - began)
 
     def _is_closed(self, key: str | None) -> bool:
-        if threading.get_ident() in self._saving or os.getpid() != self._process:
+        if threading.current_thread() in self._saving or os.getpid() != self._process:
             return False  # in a process that was forked meanwhile nobody would ever open it
         names = self._names
         return names is None or (bool(names) if key is None else key in names)
