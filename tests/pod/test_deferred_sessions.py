@@ -17,7 +17,7 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 
 import pod
 from harness.oracle import portray
-from pod.store import _deferred
+from pod.store import _guard
 from pod.tracking import Gate
 from tests.pod import workshop
 from tests.pod.machine import VersionsMachine
@@ -245,7 +245,7 @@ def _trust(_values: object, _held: object, _references: int) -> set[str]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("where", "what", "instead"),
-    [(pod.Namespace, "close_gate", _keep_nobody), (_deferred, "unsafe", _trust)],
+    [(pod.Namespace, "close_gate", _keep_nobody), (_guard, "unsafe", _trust)],
     ids=["nobody waits", "strangers are trusted"],
 )
 def test_a_store_that_is_wrong_is_found_out(

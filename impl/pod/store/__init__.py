@@ -77,10 +77,11 @@ from __future__ import annotations
 from pod.store._default import load, new_managed_namespace, save, save_async
 from pod.store._follow import CheckedOut, Follower
 from pod.store._future import SaveFuture
+from pod.store._open import default_path
+from pod.store._open import open_store as open
 from pod.store._options import Options
 from pod.store._report import Change, Diff, SaveReport, UnloadedWarning, Unsaved, Version
-from pod.store._store import Store, default_path
-from pod.store._store import open_store as open
+from pod.store._store import Store
 from pod.tracking import Namespace, Unloaded
 
 __all__ = [

@@ -6,7 +6,8 @@ import atexit
 import os
 from typing import TYPE_CHECKING, Any
 
-from pod.store._store import Store, default_path, open_store
+from pod.store._open import default_path, open_store
+from pod.store._store import Store
 from pod.tracking import Namespace
 
 if TYPE_CHECKING:

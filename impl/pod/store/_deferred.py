@@ -108,7 +108,7 @@ class Encoding:
         self._session.postpone()
         encoded = first_step(self._steps)
         if encoded is not None:
-            self._done = encoded, self._session.roots(encoded, self._sink)
+            self._done = encoded, self._session.known.roots(encoded, self._sink)
             self._end()
         elif self._deferral is not None:
             self._deferral.hand_over()
@@ -121,7 +121,7 @@ class Encoding:
                 if self._deferral is not None:
                     self._deferral.take_over()
                 encoded = finished(self._steps)
-                self._done = encoded, self._session.roots(encoded, self._sink)
+                self._done = encoded, self._session.known.roots(encoded, self._sink)
             finally:
                 self._end()
         return self._done

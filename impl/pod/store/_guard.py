@@ -13,6 +13,7 @@ and many bytes.
 
 from __future__ import annotations
 
+import builtins
 import copyreg
 import datetime
 import decimal
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pod.graph import module_of, name_of
-from pod.tracking import Namespace
+from pod.tracking import Builtins, Namespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,6 +45,7 @@ _LEAVES: Final = (
     types.ModuleType,
     types.CodeType,
     Namespace,
+    Builtins,  # a namespace's; it is not saved, and leads to all modules
     datetime.date,
     datetime.timedelta,
     decimal.Decimal,
@@ -184,7 +186,7 @@ class _Graph:
     def is_leaf(self, obj: Any) -> bool:
         """Say whether nothing that is saved with an object can be changed."""
         cls = type(obj)
-        if cls in _ATOMS or (cls is tuple and not obj):
+        if cls in _ATOMS or (cls is tuple and not obj) or obj is vars(builtins):
             return True
         if issubclass(cls, type) or cls is types.FunctionType:
             return name_of(obj) is not None

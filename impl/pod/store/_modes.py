@@ -85,7 +85,8 @@ class Modes(Keeping):
     def _mode_of(self, mode: str | None) -> str:
         found = self.options.mode if mode is None else checked_known("mode", mode, MODES)
         if found == "auto":
-            found = "fork" if may_fork() else "thread"
+            # What a forked process stores the thesaurus never learns.
+            found = "fork" if may_fork() and self._policies.coats.thesaurus is None else "thread"
         return "thread-deferred" if found == "thread" and self._is_published else found
 
     def _join(self) -> None:

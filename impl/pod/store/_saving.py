@@ -29,6 +29,14 @@ class Clock:
         self._last = now
 
 
+class Said(NamedTuple):
+    """What is kept with a version: a message; of a followed dict the cells that ran, and whether the last of them failed."""
+
+    message: str | None
+    cells: list[str]
+    failed: bool
+
+
 class Waits(NamedTuple):
     """Seconds that threads waited, each once: for a name that a save kept them from, and in a save for the one before it."""
 

@@ -16,6 +16,7 @@ What stays unseen is said in docs/pod-semantics.md.
         unloaded: tuple[Unloaded, ...]          variables of the loaded version that could not be built
     class Watch                                 what one store remembers of one namespace
     class Touched(names, everything)
+    class Builtins(dict)                        what a managed namespace has as `__builtins__`
     class Gate(names, waited)                   names that only the threads that save may touch
     class Unloaded(name, error, reason)
     class Tracking(Protocol)                    touched(namespace, watch) -> Touched
@@ -29,24 +30,27 @@ What stays unseen is said in docs/pod-semantics.md.
     uses_of_all(codes) -> Uses                  what code uses of its namespace; NOTHING, ANYTHING: what some uses
     is_variable(name) -> bool                   not a dunder, not IPython's
     variables_of(mapping) -> dict[str, object]  without touching anything
+    value_of(mapping, name, missing)            what code finds under a name, without touching it
     binds_as_before(mapping, seen) -> bool      whether these are still its variables
 """
 
 from __future__ import annotations
 
+from pod.tracking._builtins import Builtins
 from pod.tracking._cells import ANYTHING, NOTHING, Uses, uses_of_all
 from pod.tracking._followed import Followed
 from pod.tracking._gate import Gate
 from pod.tracking._namespace import Namespace, Touched, Watch
 from pod.tracking._policy import TRACKINGS, ByName, Everything, Tracking, tracking_named
 from pod.tracking._unloaded import Unloaded
-from pod.tracking._variables import binds_as_before, is_variable, variables_of
+from pod.tracking._variables import binds_as_before, is_variable, value_of, variables_of
 from pod.tracking.static import PublishedStaticChecker, StaticChecker
 
 __all__ = [
     "ANYTHING",
     "NOTHING",
     "TRACKINGS",
+    "Builtins",
     "ByName",
     "Everything",
     "Followed",
@@ -63,5 +67,6 @@ __all__ = [
     "is_variable",
     "tracking_named",
     "uses_of_all",
+    "value_of",
     "variables_of",
 ]

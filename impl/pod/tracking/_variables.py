@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from pod.kernel import binds_the_same
+from pod.tracking._namespace import Namespace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,14 @@ def variables_of(mapping: Mapping[str, Any]) -> dict[str, object]:
         if found.get(name, _MISSING) is value:  # else the user has bound it since
             del found[name]
     return found
+
+
+def value_of(mapping: Mapping[str, Any], name: str, missing: object) -> object:
+    """Return what a name is bound to, as code that runs there finds it, without touching it."""
+    if not isinstance(mapping, dict):
+        return mapping.get(name, missing)
+    found = dict.get(mapping, name, missing)
+    return mapping.hidden.get(name, missing) if found is missing and isinstance(mapping, Namespace) else found
 
 
 def binds_as_before(mapping: Mapping[str, Any], seen: dict[str, object]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pod.podding import BUNDLE, FINAL, SPLIT, podding_named
+from pod.podding._policy import ShownAll
 
 if TYPE_CHECKING:
     from pod.podding import Podding
@@ -23,20 +24,8 @@ NAMED = (
 )
 
 
-class EveryThing:
+class EveryThing(ShownAll):
     """Cuts out all that it is shown, tuples included."""
-
-    apart_least = 0
-    objects = True
-
-    def fresh(self) -> Podding:
-        return self
-
-    def start(self) -> None:
-        """Nothing to forget."""
-
-    def begin(self, root: object, depth: int, /) -> None:
-        """Nothing to learn."""
 
     def apart(self, value: object, depth: int, held_bytes: int, /) -> int:
         return SPLIT

@@ -480,3 +480,9 @@ def test_a_flipped_byte_is_found(options: Mapping[str, Any], tmp_path: Path) -> 
 
 def test_without_options_nothing_wears_a_coat() -> None:
     assert [Coats(Options(**options)).code for options in ({}, *SOME)] == [0, 2, 1, 5, 1]
+
+
+def test_with_a_thesaurus_the_default_mode_is_the_one_that_it_learns_from(tmp_path: Path) -> None:
+    with pod.open(tmp_path / "store", thesaurus_bytes=4096) as store:
+        assert store.effective()["mode"] == "thread"
+        assert store.effective("fork")["mode"] == "fork"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pod
 from pod.store import Follower
 from pod.store._record import Record
 from pod.tracking import Followed, uses_of_all
+from tests.pod.disks import BrokenDisk
 
 
 @pytest.fixture
@@ -49,6 +51,33 @@ def test_the_sources_are_kept_with_the_version(store: pod.Store) -> None:
         (None, False, 1),
         ("a = 1\n\n1 / 0", True, None),
     ]
+
+
+@pytest.mark.parametrize("mode", ["sync", "fork", "thread", "thread-deferred"])
+def test_a_cell_belongs_to_the_save_that_was_called_after_it(store: pod.Store, mode: str) -> None:
+    space: dict[str, Any] = {}
+    follower = store.follow(Followed(space))
+    _run(follower, "a = 1")
+    future = store.save_async(space, mode=mode)
+    _run(follower, "b = 2")
+    future.result(60)
+    store.save(space)
+    assert [version.source for version in store.log()] == ["b = 2", "a = 1"]
+
+
+def test_the_cells_of_a_save_that_failed_are_kept_with_the_next(tmp_path: Path) -> None:
+    disk = BrokenDisk()
+    with pod.open(tmp_path / "store", io=disk) as store:
+        space: dict[str, Any] = {}
+        follower = store.follow(Followed(space))
+        _run(follower, "a = 1")
+        disk.fail(errno.EIO)
+        with pytest.raises(pod.PodError):
+            store.save(space)
+        disk.mend()
+        follower.ran("1 / 0", failed=True)
+        store.save(space)
+        assert [(version.source, version.failed) for version in store.log()] == [("a = 1\n\n1 / 0", True)]
 
 
 @pytest.mark.parametrize("source", [None, "no python"])

@@ -145,3 +145,7 @@ def test_what_cannot_be_changed_is_fixed(value: object) -> None:
 )  # fmt: skip
 def test_what_can_be_is_not(value: object) -> None:
     assert not is_fixed(value)
+
+
+def test_a_function_does_not_lead_to_all_modules() -> None:
+    assert unsafe_of(made("f = lambda: b; a = [1]"), most=10) == {"f"}

@@ -323,8 +323,9 @@ def test_frames_and_arrays_that_nobody_holds_are_not_looked_at(source: str, note
     notebook.cell(source)
     notebook.save()
     (session,) = notebook.store._sessions.values()
-    assert session.names["x"].oid in session.pods
-    assert session.names["x"].oid not in session._exposed
+    oid = session.known.names["x"].oid
+    assert oid in session.known.pods
+    assert oid not in session.known.exposed
     notebook.check()
 
 

@@ -40,10 +40,10 @@ def how_to_get() -> str | None:
 
 @cache
 def why_no_tracking() -> str | None:
-    """Say why CRIU cannot tell which pages changed; None if it can."""
+    """Say why CRIU cannot tell which pages changed; None if it can, or is not here."""
     program = _program()
     if program is None:
-        return _HOW
+        return None
     done = subprocess.run(
         [program, "check", "--feature", "mem_dirty_track"],
         capture_output=True,

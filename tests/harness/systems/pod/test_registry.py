@@ -68,6 +68,11 @@ def test_all_but_those_with_a_python_of_their_own_run_here() -> None:
     assert set(others) <= {"kishu"}
 
 
-@pytest.mark.parametrize("name", [name for name in names() if name != "exhaust"])
-def test_only_the_exhaustive_search_refuses_workloads(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in names() if name not in {"exhaust", "crii"}])
+def test_hardly_a_system_refuses_workloads(name: str) -> None:
     assert refuses(name, "skltweet") is None
+
+
+def test_images_of_changed_pages_are_refused_where_the_kernel_does_not_tell_them() -> None:
+    found = refuses("crii", "skltweet")
+    assert found is None or "CONFIG_MEM_SOFT_DIRTY" in found
