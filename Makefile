@@ -33,7 +33,7 @@ help: ## This list
 setup: ## Install what is needed: system packages (by apt), then Python ones into .venv
 	@$(SETUP)
 
-peers: ## Get what pond is compared with: Mountpoint, s3fs, GeeseFS (builds them; nothing else needs them): PEERS
+peers: ## Get what ours are compared with: Mountpoint, s3fs, GeeseFS; CRIU, Kishu, databases (nothing else needs them): PEERS
 	@PYTHON='$(PYTHON)' tools/peers.sh $(PEERS)
 
 test: setup ## Run the tests (the slow ones by `make test-slow`): ARGS

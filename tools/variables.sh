@@ -35,7 +35,7 @@ Variables of setup:
   VENV       the environment to use or make (.venv)
   TORCH_INDEX  where torch and torchvision come from
 Variables of peers:
-  PEERS      which, by space: mountpoint s3fs geesefs (all), or by name: postgresql redis
+  PEERS      which, by space (all): mountpoint s3fs geesefs, for pond; criu kishu xdelta3 postgresql redis, for pod
 Variables of test and ci:
   REQUIRE    by comma: fuse s3 root postgres redis; a skipped test of that kind is a failure
   ARGS       more arguments for pytest

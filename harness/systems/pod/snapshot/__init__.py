@@ -120,7 +120,7 @@ def _xdelta_version() -> str:
 
 
 def _how_to_get_xdelta() -> str | None:
-    return None if shutil.which(_XDELTA) else "apt-get install xdelta3"
+    return None if shutil.which(_XDELTA) else "make peers PEERS=xdelta3"
 
 
 SYSTEMS: Final[tuple[Registration, ...]] = (

@@ -171,8 +171,8 @@ def test_a_system_whose_program_is_missing_says_where_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert how_to_get("snx") == "apt-get install xdelta3"
-    with pytest.raises(NotInstalled, match="snx is not installed: apt-get install xdelta3"):
+    assert how_to_get("snx") == "make peers PEERS=xdelta3"
+    with pytest.raises(NotInstalled, match="snx is not installed: make peers PEERS=xdelta3"):
         open_system("snx", tmp_path / "store")
 
 
