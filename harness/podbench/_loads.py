@@ -90,6 +90,22 @@ def measure_loads(
     """
     order = [number for number in range(len(versions)) if set(judge.wanted(number)) - set(unsaved)]
     random.Random(seed).shuffle(order)
+    gc.collect()
+    gc.freeze()  # what is there before the loads need not be looked through at each of them
+    try:
+        return _loads(system, versions, judge, unsaved, order, before)
+    finally:
+        gc.unfreeze()
+
+
+def _loads(
+    system: VersionSystem,
+    versions: Sequence[int | str],
+    judge: Judge,
+    unsaved: Collection[str],
+    order: Sequence[int],
+    before: Callable[[], object],
+) -> Loads:
     found = Loads()
     for nth, number in enumerate(order):
         before()

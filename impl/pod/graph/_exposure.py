@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pod.graph._types import Pod
 
@@ -31,6 +31,11 @@ class Entry:
         if self.immutable or self.obj is None:
             return False
         return sys.getrefcount(self.obj) - _ENTRY_REFERENCES > self.edges
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nobody else holds the object."""
+        return sys.getrefcount(self.obj) - _ENTRY_REFERENCES == 0
 
 
 class Reach:
@@ -101,13 +106,27 @@ def explain(
             if entry is not None:
                 count(entry)
         pending = [obj]
+        met: dict[int, int] = {}  # how often, of what several of its objects hold
         while pending:
-            for found in gc.get_referents(pending.pop()):
+            below = gc.get_referents(pending.pop())
+            while below:
+                found = below.pop()
                 entry = table.get(id(found))
                 if entry is not None:
                     count(entry)
-                elif gc.is_tracked(found) and sys.getrefcount(found) <= _PRIVATE_REFERENT:
+                elif gc.is_tracked(found) and _is_its_alone(found, met):
                     pending.append(found)
+
+
+def _is_its_alone(found: object, met: dict[int, int]) -> bool:
+    """Say whether all references to an object that was met were followed."""
+    references = sys.getrefcount(found) - _REFERENT_REFERENCES
+    if references <= 1:
+        return True
+    if references > _FEW or (len(met) == _MET_MOST and id(found) not in met):
+        return False
+    met[id(found)] = met.get(id(found), 0) + 1
+    return met[id(found)] == references
 
 
 class _Probe:
@@ -123,15 +142,19 @@ def _measure() -> tuple[int, int, int]:
     def own_dict(obj: Any) -> Generator[int, None, None]:
         yield from dict_frame(obj.__dict__)
 
+    def referent(found: object) -> int:
+        return sys.getrefcount(found)
+
     probe = _Probe()
     probe.__dict__["x"] = 1
     private_dict = next(own_dict(probe))
     holder = [[probe]]
-    referent = 0
-    for found in gc.get_referents(holder):
-        referent = sys.getrefcount(found)
+    below = gc.get_referents(holder)
+    found = below.pop()
     entry = Entry([], Pod(0, 0), 0, 0)
-    return private_dict, referent, sys.getrefcount(entry.obj)
+    return private_dict, referent(found) - 1, sys.getrefcount(entry.obj)
 
 
-PRIVATE_DICT, _PRIVATE_REFERENT, _ENTRY_REFERENCES = _measure()
+PRIVATE_DICT, _REFERENT_REFERENCES, _ENTRY_REFERENCES = _measure()
+_FEW: Final = 8  # what has more references is taken for a stranger's, too
+_MET_MOST: Final = 64

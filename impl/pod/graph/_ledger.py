@@ -115,6 +115,17 @@ class Ledger:
             oid -> number of references from pods that were not.
         """
         pods = list(pods)
+        self._mark_exposed(pods, outside)
+        made = bool(self._temporaries)
+        self._clear()
+        self._labels.clear()
+        keys = [key for pod in pods for key in pod.entries if self._is_passing(key, pod)]
+        if made:
+            keys = self._forget_dead(keys)
+        for key in keys:
+            self._table[key].obj = None
+
+    def _mark_exposed(self, pods: list[Pod], outside: dict[int, int]) -> None:
         explain(self._table, self._opaque, pods)
         self._opaque = []
         for pod in pods:
@@ -126,13 +137,30 @@ class Ledger:
             pod.exposed = pod.oid in self._doubtful or any(
                 entry.is_exposed for key in pod.entries if (entry := self._table.get(key)) is not None
             )
-        self._clear()
-        self._labels.clear()
-        for pod in pods:
-            for key in pod.entries:
-                entry = self._table.get(key)
-                if entry is not None and entry.pod is pod and not entry.oid:
-                    entry.obj = None
+
+    def _is_passing(self, key: int, pod: Pod) -> bool:
+        """Say whether an object lies in a pod, and there is to be no reference to it after the save."""
+        entry = self._table.get(key)
+        return entry is not None and entry.pod is pod and not entry.oid
+
+    def _forget_dead(self, keys: list[int]) -> list[int]:
+        """Forget what was made to be written, and nobody holds any more: who is met at its address is another.
+
+        Returns
+        -------
+        list of int
+            The keys of those that live.
+        """
+        while True:
+            alive = []
+            for key in keys:
+                if self._table[key].is_last:
+                    del self._table[key]  # what it holds may be dead now, too
+                else:
+                    alive.append(key)
+            if len(alive) == len(keys):
+                return alive
+            keys = alive[::-1]
 
     # While a root is written
 

@@ -2,6 +2,9 @@
 
 /* finish */
 
+#define FEW 8 /* what has more references is taken for a stranger's, too */
+#define MET_MOST 64
+
 typedef struct {
     Encoder *encoder;
     PyObject *pods;
@@ -9,6 +12,11 @@ typedef struct {
     PodState *from;    /* the pod of the object that is explained */
     PyObject **pending;
     Py_ssize_t count, room;
+    struct {
+        PyObject *obj;
+        Py_ssize_t times;
+    } met[MET_MOST]; /* what several objects of one that is explained hold */
+    Py_ssize_t met_count;
     PodState *last; /* the other pod that was asked about last, and whether `from` leads there */
     int there;
     Entry **others; /* of other pods than `from` */
@@ -30,6 +38,31 @@ note_reference(Explanation *x, Entry *entry)
     return 0;
 }
 
+/* Whether all references to an object that was met were followed. */
+static inline int
+is_its_alone(Explanation *x, PyObject *found)
+{
+    Py_ssize_t references = Py_REFCNT(found), at = 0;
+    if (references <= 1) {
+        return 1;
+    }
+    if (references > FEW) {
+        return 0;
+    }
+    while (at < x->met_count && x->met[at].obj != found) {
+        at++;
+    }
+    if (at == x->met_count) {
+        if (at == MET_MOST) {
+            return 0;
+        }
+        x->met[at].obj = found;
+        x->met[at].times = 0;
+        x->met_count++;
+    }
+    return ++x->met[at].times == references;
+}
+
 /* This runs while an object is traversed, when no Python code may. */
 static int
 visit_reference(PyObject *found, void *argument)
@@ -42,7 +75,7 @@ visit_reference(PyObject *found, void *argument)
     if (entry) {
         return note_reference(x, entry);
     }
-    if (Py_REFCNT(found) == 1 && PyObject_IS_GC(found)) {
+    if (PyObject_IS_GC(found) && is_its_alone(x, found)) {
         if (GROW(x->pending, x->room, x->count + 1) < 0) {
             return -1;
         }
@@ -80,6 +113,7 @@ static int
 explain_one(Explanation *x, PyObject *obj, PyObject *holds)
 {
     uint32_t ignored;
+    x->met_count = 0;
     int in_list = PyList_Check(holds);
     if ((in_list || PyTuple_Check(holds)) && !map_find(&x->encoder->quiet, holds, &ignored)) {
         Py_ssize_t size = in_list ? PyList_GET_SIZE(holds) : PyTuple_GET_SIZE(holds);
@@ -145,6 +179,35 @@ count_outside(Encoder *e, PodState *state, PyObject *outside)
     return 0;
 }
 
+/* Forget what was made to be written, and nobody holds any more but this list: who is met at its address is another. What is
+   freed here may run any code. */
+static int
+forget_dead(Encoder *e, PyObject *released)
+{
+    Py_ssize_t size = PyList_GET_SIZE(released), freed;
+    int backwards = 0;
+    do {
+        freed = 0;
+        for (Py_ssize_t i = 0; i < size; i++) {
+            Py_ssize_t at = backwards ? size - 1 - i : i;
+            PyObject *obj = PyList_GET_ITEM(released, at);
+            if (Py_REFCNT(obj) != 1 || obj == Py_None) {
+                continue;
+            }
+            Entry *entry = find(e, obj);
+            if (entry && !entry->strong) {
+                take_out(e, entry);
+            }
+            if (PyList_SetItem(released, at, Py_NewRef(Py_None)) < 0) { /* what it held may be dead now, too */
+                return -1;
+            }
+            freed++;
+        }
+        backwards = !backwards;
+    } while (freed);
+    return 0;
+}
+
 static PyObject *
 encoder_finish(Encoder *e, PyObject *args)
 {
@@ -202,10 +265,15 @@ encoder_finish(Encoder *e, PyObject *args)
         Py_XDECREF(released);
         return NULL;
     }
+    int made = PyList_GET_SIZE(e->temporaries) > 0;
     Py_XSETREF(e->temporaries, temporaries);
     PyDict_Clear(e->globals);
     PyDict_Clear(e->labels);
     Py_CLEAR(e->written);
+    failed = made && forget_dead(e, released) < 0;
     Py_DECREF(released);
+    if (failed) {
+        return NULL;
+    }
     Py_RETURN_NONE;
 }

@@ -344,6 +344,56 @@ def test_references_from_what_cannot_be_written_are_not_explained() -> None:
         assert [pod.exposed for pod in pods] == [True]
 
 
+@pytest.mark.parametrize(("strangers", "exposed"), [(0, False), (1, True)])
+def test_what_several_objects_of_one_hold_is_its_alone(strangers: int, exposed: bool) -> None:
+    for encoder_class in (graph.Encoder, compiled.Encoder):
+        encoder = encoder_class(Shelf())
+        encoder.begin([])
+        held = [[1]]
+        box = [[held]]
+        holder = Hiding(held)
+        holder.hidden = [box, {"box": box}, (box, [box[0]])]
+        others = [box] * strangers
+        del box
+        pods = [pod for value in (held, holder) for pod in encoder.encode(value)]
+        for value in (held, holder):
+            encoder.count(value, 1)
+        del value
+        encoder.finish(pods, {})
+        assert [pod.exposed for pod in pods] == [exposed, False]
+        del others
+
+
+class Telling:
+    """Tells of itself what it makes when it is asked, and notes where that was."""
+
+    def __init__(self) -> None:
+        self.places: set[int] = set()
+
+    def __reduce_ex__(self, protocol: object) -> Any:
+        inner = [[1], ([2],), {"three": [3]}]
+        state = {"inner": inner, "pair": (inner[0], [4])}
+        self.places |= {id(state), id(inner), id(inner[0]), id(inner[1]), id(inner[1][0]), id(state["pair"])}
+        return Telling, (), {"state": state}
+
+
+def test_what_was_made_to_be_written_is_forgotten_with_it() -> None:
+    for encoder_class in (graph.Encoder, compiled.Encoder):
+        encoder = encoder_class(Shelf())
+        encoder.begin([])
+        telling = Telling()
+        pods = encoder.encode(telling)
+        encoder.count(telling, 1)
+        encoder.finish(pods, {})
+        encoder.begin([])
+        others = [[number] for number in range(100)]
+        others += [{"number": number} for number in range(100)]  # type: ignore[misc]
+        others += [([number], number) for number in range(100)]  # type: ignore[misc]
+        assert any(id(other) in telling.places for other in others)
+        for other in others:
+            assert encoder.locate(other) is None
+
+
 class Endless:
     """Is reduced to itself, in something new."""
 
