@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from harness.oracle._atoms import AS_THEY_ARE
-from harness.oracle._describe import Eye, Part
+from harness.oracle._describe import Eye, Part, within_pandas
 from harness.oracle._portrait import Span
 
 __all__ = ["describe_array"]
@@ -73,7 +73,7 @@ def _ndarray(value: np.ndarray[Any, Any], eye: Eye) -> Part:
         content = _content(plain.reshape(-1).view(np.uint8).data if value.nbytes else b"")
     facts = (_dtype(value.dtype), value.shape, _order(value), value.flags.writeable, content)
     span = None
-    if value.nbytes and not eye.is_private(value):
+    if value.nbytes:
         start, end = np.lib.array_utils.byte_bounds(value)
         span = Span(start, end, (value.strides, value.shape, value.dtype.str))
     return Part("array", facts, (eye.child(type(value)), *inside), span)
@@ -91,12 +91,12 @@ def _buffer(value: Any, eye: Eye) -> Part:
 
 
 def _frame(value: Any, eye: Eye) -> Part:
-    """Look at the axes and the blocks. Blocks share memory behind copy-on-write, where nobody can see it."""
+    """Look at the axes and the blocks. What they are made of is shared behind copy-on-write, where nobody can see it."""
     manager = value._mgr
     blocks = sorted(
         (tuple(map(int, block.mgr_locs.as_array)), index) for index, block in enumerate(manager.blocks)
     )
-    arrays = [_block(manager.blocks[index].values, eye) for _, index in blocks]
+    arrays = [within_pandas(manager.blocks[index].values, eye) for _, index in blocks]
     series = value.ndim == 1
     facts = (tuple(places for places, _ in blocks), value.flags.allows_duplicate_labels)
     attributes = [eye.child(each) for pair in value.attrs.items() for each in pair]
@@ -108,13 +108,6 @@ def _frame(value: Any, eye: Eye) -> Part:
         *attributes,
     )
     return Part("frame", facts, children)
-
-
-def _block(values: Any, eye: Eye) -> object:
-    """Look at what is in a block's array; which array it is does not count, for copy-on-write puts another in its place."""
-    if isinstance(values, np.ndarray):
-        return eye.child(_ndarray(values, eye))
-    return eye.child(values, private=True)
 
 
 def _tensor(value: Any, eye: Eye) -> Part:

@@ -9,6 +9,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -22,10 +23,12 @@ from types import (
 )
 from typing import Any, Final
 
+import numpy as np
+
 from harness.oracle._code import code_facts, globals_read
 from harness.oracle._portrait import Span
 
-__all__ = ["Eye", "Part", "describe"]
+__all__ = ["Eye", "Part", "describe", "within_pandas"]
 
 _HEAP_TYPE: Final = 1 << 9
 _IMMUTABLE_TYPE: Final = 1 << 8
@@ -60,12 +63,8 @@ class Eye(abc.ABC):
     plain: dict[type, bool]
 
     @abc.abstractmethod
-    def child(self, value: object, *, private: bool = False) -> object:
+    def child(self, value: object) -> object:
         """Return a value as a child: an atom, or the reference of its node."""
-
-    @abc.abstractmethod
-    def is_private(self, value: object) -> bool:
-        """Say whether a value's memory is its owner's own business."""
 
     @abc.abstractmethod
     def globals_of(self, around: dict[str, Any]) -> object:
@@ -115,7 +114,8 @@ def _imported(value: Any) -> bool:
 
 
 def _by_name(value: Any) -> Part:
-    return Part("imported", (value.__module__, value.__qualname__))
+    kind = "imported class" if isinstance(value, type) else "imported"
+    return Part(kind, (value.__module__, value.__qualname__))
 
 
 def _class(value: type, eye: Eye) -> Part:
@@ -307,11 +307,7 @@ def _reduced(value: Any, eye: Eye) -> Part:
         return Part("opaque", (), (eye.child(type(value)),))
     if isinstance(told, str):
         return Part("imported", (getattr(value, "__module__", None), told))
-    private = eye.is_private(value) or type(value).__module__.partition(".")[0] == "pandas"
-
-    def child(item: object) -> object:
-        return eye.child(item, private=private)
-
+    child = partial(within_pandas, eye=eye) if _is_of_pandas(value) else eye.child
     make, arguments, state, items, pairs, setter = [*told, None, None, None, None][:6]
     listed = [child(item) for item in items or ()]
     paired = [child(each) for pair in pairs or () for each in pair]
@@ -323,7 +319,7 @@ def _reduced(value: Any, eye: Eye) -> Part:
         *[child(argument) for argument in arguments],
         child(state)
         if not isinstance(state, dict) or state is _own_dict(value)
-        else _state(state, private, eye),
+        else eye.child(_state(state, child)),
         eye.child(setter),
         *listed,
         *paired,
@@ -331,7 +327,24 @@ def _reduced(value: Any, eye: Eye) -> Part:
     return Part("reduced", (len(arguments), len(listed), len(paired)), children)
 
 
-def _state(state: dict[Any, Any], private: bool, eye: Eye) -> object:
+def _state(state: dict[Any, Any], child: Callable[[object], object]) -> Part:
     items = sorted(state.items()) if all(type(key) is str for key in state) else list(state.items())
-    flat = [eye.child(each, private=private) for pair in items for each in pair]
-    return eye.child(Part("state", len(state), tuple(flat)))
+    return Part("state", len(state), tuple([child(each) for pair in items for each in pair]))
+
+
+def _is_of_pandas(value: object) -> bool:
+    return type(value).__module__.partition(".")[0] == "pandas"
+
+
+def within_pandas(value: Any, eye: Eye) -> object:
+    """Return what a pandas object is made of as a child: a value, for which of its arrays and dtypes it is does not show."""
+    from harness.oracle._arrays import describe_array
+
+    if type(value) in {list, tuple, dict}:
+        items = [each for pair in value.items() for each in pair] if type(value) is dict else value
+        return eye.child(
+            Part(type(value).__name__, len(value), tuple([within_pandas(each, eye) for each in items]))
+        )
+    if isinstance(value, np.ndarray):
+        return eye.child(describe_array(value, eye))
+    return eye.child(_reduced(value, eye) if _is_of_pandas(value) and not hasattr(value, "_mgr") else value)

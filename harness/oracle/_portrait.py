@@ -155,14 +155,16 @@ class Portrait:
 def _by_name(node: Node) -> Node:
     """Return a function or class as its module and qualified name; any other node as it is."""
     kind, facts, children = node
+    named = "imported"
     if kind == "function":
         _, qualified, module, *_ = cast(tuple[object, ...], facts)
     elif kind == "class":
+        named = "imported class"
         _, qualified, seen = cast(tuple[str, str, tuple[str, ...]], facts)
         module = children[len(children) - len(seen) + seen.index("__module__")]
     else:
         return node
-    return ("imported", (module, qualified), ())
+    return (named, (module, qualified), ())
 
 
 def _globals_read(function: Shown) -> Sequence[str]:

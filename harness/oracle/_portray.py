@@ -55,10 +55,9 @@ class _Walk(Eye):
         self.opaque: set[str] = set()
         self._refs: dict[int, Ref] = {}
         self._alive: list[object] = []
-        self._private: set[int] = set()
         self._globals: dict[int, Part] = {}
 
-    def child(self, value: object, *, private: bool = False) -> object:
+    def child(self, value: object) -> object:
         if type(value) in ATOMS:
             return shown(value)
         if value is self.namespace:
@@ -67,12 +66,7 @@ class _Walk(Eye):
         if ref is None:
             ref = self._refs[id(value)] = ("@", len(self._alive))
             self._alive.append(value)
-            if private:
-                self._private.add(id(value))
         return ref
-
-    def is_private(self, value: object) -> bool:
-        return id(value) in self._private
 
     def globals_of(self, around: dict[str, Any]) -> object:
         if around is self.namespace:

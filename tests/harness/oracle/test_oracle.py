@@ -195,6 +195,14 @@ PAIRS = {
         "import pandas as pd\na = pd.Series([1, 2], index=['x', 'y'])",
         "import pandas as pd\na = pd.Series([1, 2], index=['x', 'z'])",
     ),
+    "index shared": (
+        "import pandas as pd\na = pd.DataFrame({'x': [1]}, index=['p']); b = [a.index]",
+        "import pandas as pd\na = pd.DataFrame({'x': [1]}, index=['p']); b = [a.index.copy()]",
+    ),
+    "object in an index": (
+        "import pandas as pd\nclass C: pass\nx = C(); a = pd.Index([x], dtype=object)",
+        "import pandas as pd\nclass C: pass\nx = C(); a = pd.Index([C()], dtype=object)",
+    ),
     "categories": (
         "import pandas as pd\na = pd.Categorical(['x'], ['x', 'y'])",
         "import pandas as pd\na = pd.Categorical(['x'], ['x', 'z'])",
@@ -238,6 +246,17 @@ EQUAL = {
         "import pandas as pd\na = pd.DataFrame({'x': [1, 2]}); b = a['x']",
         "import pandas as pd\na = pd.DataFrame({'x': [1, 2]}); b = a['x'].copy()",
     ),
+    "labels that two frames show": (
+        "import pandas as pd\na = pd.DataFrame({'x': ['p'], 'y': ['q']}); b = a.isna().sum()",
+        "import pandas as pd\na = pd.DataFrame({'x': ['p'], 'y': ['q']}); b = a.copy(deep=True).isna().sum()\n"
+        "b.index = pd.Index(['x', 'y'])",
+    ),
+    "dtype that two columns have": (
+        "import pandas as pd\nt = pd.CategoricalDtype(['p', 'q'])\n"
+        "a = pd.Series(['p'], dtype=t); b = pd.Series(['q'], dtype=t); del t",
+        "import pandas as pd\na = pd.Series(['p'], dtype=pd.CategoricalDtype(['p', 'q']))\n"
+        "b = pd.Series(['q'], dtype=pd.CategoricalDtype(['p', 'q']))",
+    ),
     "an array that two frames show": (
         "import pandas as pd\na = pd.DataFrame({'x': [1., 2.]}); b = a.astype('float64')",
         "import pandas as pd\na = pd.DataFrame({'x': [1., 2.]}); b = a.copy()",
@@ -273,6 +292,16 @@ def test_a_portrait_holds_nothing_of_what_it_shows() -> None:
 def test_a_difference_says_where() -> None:
     left, right = portrait("a = {'k': [1, (2, [3])]}"), portrait("a = {'k': [1, (2, [4])]}")
     assert differences(left, right) == ["a > dict.1 > list.1 > tuple.1: list child 0: expected 3, got 4"]
+
+
+def test_a_class_in_the_place_of_a_function_is_seen_by_name_too() -> None:
+    def by_name(source: str) -> Portrait:
+        namespace: dict[str, object] = {"__name__": "__main__"}
+        exec(source, namespace)
+        return portray(namespace, code=False)
+
+    assert differences(by_name("def f(): pass"), by_name("class f: pass")) != []
+    assert differences(by_name("def f(): pass"), by_name("def f(): return 1")) == []
 
 
 def test_deep_graphs_need_no_stack() -> None:
