@@ -89,6 +89,7 @@ class _Run:
             {name: dict.__getitem__(self._namespace, name) for name in sorted(whole.names)}
         )
         self._versions.append(measured)
+        self._namespace.since()  # what was read by looking is nothing that the next cell touches
         self._note_data(sum(opened.values()), bound - self._existed, measured)
         self._existed = whole.names
         sets = sets_of(read | bound, whole.names, {*self._data_names, *self._order.excluded})

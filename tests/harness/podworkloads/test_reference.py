@@ -46,6 +46,12 @@ def test_each_version_has_its_names(make: Make) -> None:
     ]
 
 
+def test_what_looking_at_a_version_reads_is_not_touched_by_the_next_cell(make: Make) -> None:
+    found = make("a = [1]\ndef f():\n    return a", "b = 2", "f()")
+
+    assert [cell.touched for cell in found.cells] == [("a", "f"), ("b",), ("a", "f")]
+
+
 @pytest.mark.parametrize("code", [True, False])
 def test_digests_are_those_of_the_oracle(make: Make, code: bool) -> None:
     cells = ("a = [1]\ndef f():\n    return a", "b = {'a': a}\nclass C: pass\nc = C()", "b['f'] = f()")
