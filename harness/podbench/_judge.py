@@ -66,12 +66,12 @@ class ReferenceJudge:
             return Wrong(missing, f"missing: {', '.join(missing)}")
         without = excused & frozenset(self._reference.names(version, self._which))
         expected = self._reference.digest(version, self._which, code=self._code, without=without)
-        got = portray(loaded, code=self._code)
+        got = portray(loaded, names, code=self._code)
         if got.digest(names) == expected:
             return None
         portrait = self._reference.portrait(version, code=self._code)
         alone = [name for name in names if got.digest([name]) != portrait.digest([name])]
-        said = differences(portrait, got.of(names), names)
+        said = differences(portrait, got, names)
         return Wrong(tuple(alone or names), said[0] if said else "what they share differs")
 
     def _names(self, version: int, unsaved: Collection[str]) -> list[str]:

@@ -81,14 +81,17 @@ class Session:
             yield
 
     def load(self, load: Callable[[], Mapping[str, Any]], names: Sequence[str] | None) -> dict[str, Any]:
-        """Return what is loaded, or what of the names is."""
+        """Return what is loaded, or what of the names is.
+
+        A restored `__main__` keeps the rest, too: it was loaded anyhow, and functions read it there.
+        """
         module = ModuleType(_MAIN) if self._restores else self._module
         with _as_main(module):
             found = load()
-        chosen = found if names is None else {name: found[name] for name in names if name in found}
-        into = vars(module) if self._restores else {}
-        into.update(chosen)
-        return into
+        if self._restores:
+            vars(module).update(found)
+            return vars(module)
+        return dict(found) if names is None else {name: found[name] for name in names if name in found}
 
 
 @contextmanager

@@ -91,7 +91,10 @@ class VersionSystem(Protocol):
         """Wait for what goes on behind `save`, and raise what it raised."""
 
     def load(self, version: Version, names: Sequence[str] | None = None) -> Mapping[str, Any]:
-        """Return the variables of a version, or some of them; what was not saved is left out."""
+        """Return the variables of a version, or some of them; what was not saved is left out.
+
+        A system that can only load a version whole gives more than was asked for.
+        """
 
     def size(self) -> int:
         """Return how many bytes the store takes now: of all its files, or by the database's own count."""

@@ -100,3 +100,10 @@ def test_a_function_is_compared_by_value_only_where_the_system_keeps_it_so(made:
     assert found is not None
     assert found.names == ("f",)
     assert judge(made, code=False).wrong(2, other, ()) is None
+
+
+def test_what_is_there_beside_the_names_that_were_asked_for_is_not_judged(made: Reference) -> None:
+    loaded = state(1)
+    loaded["b"].append("nobody asked for it")
+
+    assert judge(made).wrong(1, loaded, ()) is None
