@@ -1,8 +1,8 @@
 """What every test may rely on: markers that cannot hide a skip, mounts that cannot outlive the run.
 
-A test marked `fuse`, `root`, `s3`, `postgres` or `redis` is skipped where the machine cannot run it, and counted at the end of the run. Under
-`REQUIRE=fuse,s3` such a skip is a failure, whoever skipped, unless what lacks is one of the optional systems. A FUSE
-mount of ours that is still there when the last test has ended fails the run.
+A test marked `fuse`, `root`, `s3`, `postgres`, `redis`, `criu` or `kishu` is skipped where the machine cannot run it, and
+counted at the end of the run. Under `REQUIRE=fuse,s3` such a skip is a failure, whoever skipped, unless what lacks is one
+of the optional systems. A FUSE mount of ours that is still there when the last test has ended fails the run.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Generator, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
 
-COUNTED = ("fuse", "root", "s3", "postgres", "redis", "slow")
+COUNTED = ("fuse", "root", "s3", "postgres", "redis", "criu", "kishu", "slow")
 OPTIONAL_SYSTEMS = ("mount-s3", "s3fs", "geesefs", "torch", "torchvision")
 OUR_MOUNTS = ("pond", "mountpoint-s3", "rclone", "s3fs", "geesefs")
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -66,12 +66,23 @@ def why_no_redis() -> str | None:
     return None if shutil.which("redis-server") else "redis is not installed"
 
 
+@cache
+def why_no_peer(name: str) -> str | None:
+    """Return why a system that ours are measured against cannot run here, or None when it can."""
+    from harness.systems.pod import how_to_get
+
+    how = how_to_get(name)
+    return None if how is None else f"{name} is not installed: {how}"
+
+
 _REASONS = {
     "fuse": why_no_fuse,
     "root": why_no_root,
     "s3": why_no_s3,
     "postgres": why_no_postgres,
     "redis": why_no_redis,
+    "criu": partial(why_no_peer, "criu"),
+    "kishu": partial(why_no_peer, "kishu"),
 }
 
 

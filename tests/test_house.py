@@ -204,7 +204,9 @@ CONFTEST = (ROOT / "tests" / "conftest.py").read_text()
 def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.delenv("REQUIRE", raising=False)
     pytester.makeconftest(CONFTEST)
-    pytester.makeini("[pytest]\nmarkers =\n  fuse\n  postgres\n  redis\n  root\n  s3\n  slow\n")
+    pytester.makeini(
+        "[pytest]\nmarkers =\n  criu\n  fuse\n  kishu\n  postgres\n  redis\n  root\n  s3\n  slow\n"
+    )
     return pytester
 
 

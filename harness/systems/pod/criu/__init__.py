@@ -10,7 +10,6 @@ does `fidelity="paper"`, and so must a save that leaves variables out. There is 
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import CodeType
@@ -68,14 +67,7 @@ class Criu(Synchronous):
 
     def _transferred(self, images: Path, exclude: set[str]) -> int:
         """Take the image of another process that was given the variables."""
-        import dill
-
-        kept = dill.loads(self._live.ask({"names": None})["given"])  # noqa: S301  (our own session gave it)
-        data = dill.dumps(
-            {name: value for name, value in kept.items() if name not in exclude},
-            protocol=pickle.HIGHEST_PROTOCOL,
-            recurse=True,
-        )
+        data = self._live.ask({"names": None, "without": sorted(exclude)})["given"]
         session = Session(self._sessions / str(self._count))
         try:
             session.ask({"variables": data})

@@ -14,7 +14,9 @@ from typing import Any, Final
 
 from harness.durable import sync_tree
 from harness.errors import HarnessError
+from harness.systems.pod._picklers import Session as Main
 from harness.systems.pod.criu._program import run
+from harness.systems.pod.criu._session import take
 
 __all__ = ["Session", "restored"]
 
@@ -82,18 +84,22 @@ class Session:
 
 
 def restored(images: Path, folder: Path, waits_for: int, names: list[str] | None) -> dict[str, Any]:
-    """Restore an image, and return the variables that it is asked for."""
-    import dill
+    """Restore an image, and return the variables that it is asked for, with what their functions read."""
+    import dill  # noqa: F401  (before a session is `__main__`: dill keeps for ever what it finds there)
 
     asked, given = folder / f"restore-{waits_for}", folder / f"given-{waits_for}"
-    _write(asked, {"names": names})
+    _write(asked, {"names": names, "without": []})
     try:
         run(["restore"], images, before=_OWN_NUMBERS)
-        found: dict[str, Any] = dill.loads(_awaited(given, lambda: True)["given"])  # noqa: S301
+        data: bytes = _awaited(given, lambda: True)["given"]
     finally:
         asked.unlink()
         given.unlink(missing_ok=True)
-    return found
+    main = Main(restores=True)
+    namespace = main.namespace()
+    with main.as_main():
+        take(data, namespace)
+    return namespace
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:

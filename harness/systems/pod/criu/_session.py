@@ -4,24 +4,31 @@
 ``request-N`` that appears in the folder, the answer another; nothing is open while an image is taken. A session that was
 restored from an image waits where that one waited: for request N. Instead it finds ``restore-N``, with the names that it is
 asked for, gives them in ``given-N`` and ends. The live one is past N by then.
+
+Variables go from process to process by dill, with all that functions among them read: for the globals of a session's
+functions are its namespace, and there they are that of the process which takes them.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import sys
 import time
 import traceback
 from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 _POLL_S = 0.001
+_NAMESPACE = "namespace"
 
 
 def main(folder: Path) -> None:
     """Serve until the end of the process."""
-    namespace: dict[str, Any] = {"__name__": "__main__"}
+    module = sys.modules["__main__"] = ModuleType("__main__")  # the session's, as in a kernel
+    namespace = vars(module)
     number = 0
     while True:
         restored, requested = folder / f"restore-{number}", folder / f"request-{number}"
@@ -44,22 +51,62 @@ def serve(path: Path, namespace: dict[str, Any]) -> dict[str, Any]:
         if "source" in request:
             exec(compile(request["source"], "<cell>", "exec", dont_inherit=True), namespace)  # noqa: S102
         if "variables" in request:
-            import dill
-
-            namespace.update(dill.loads(request["variables"]))  # noqa: S301  (the harness wrote it)
-        return {"given": given(namespace, request["names"])} if "names" in request else {}
+            take(request["variables"], namespace)
+        return {"given": given(namespace, request["names"], request["without"])} if "names" in request else {}
     except Exception:  # noqa: BLE001  (a cell may raise anything; the harness raises it there)
         return {"error": traceback.format_exc()}
 
 
-def given(namespace: dict[str, Any], names: list[str] | None) -> bytes:
-    """Return variables as dill's bytes."""
+def given(namespace: dict[str, Any], names: list[str] | None, without: list[str]) -> bytes:
+    """Return variables, and what functions among them read, as bytes for `take`."""
     import dill
 
-    shown = {name: value for name, value in namespace.items() if not (name[:2] == name[-2:] == "__")}
-    wanted = shown if names is None else {name: shown[name] for name in names if name in shown}
-    data: bytes = dill.dumps(wanted, protocol=pickle.HIGHEST_PROTOCOL, recurse=True)
-    return data
+    shown = {
+        name: value
+        for name, value in namespace.items()
+        if not (name[:2] == name[-2:] == "__") and name not in without
+    }
+    stream, read = io.BytesIO(), set[str]()
+
+    class Pickler(dill.Pickler):  # type: ignore[misc]
+        def persistent_id(self, value: object) -> str | None:
+            if value is namespace:
+                return _NAMESPACE
+            if type(value) is FunctionType and value.__globals__ is namespace:
+                read.update(names_in(value.__code__))
+            return None
+
+    pickler = Pickler(stream, protocol=pickle.HIGHEST_PROTOCOL)
+    wanted = set(shown if names is None else names) & shown.keys()
+    done: set[str] = set()
+    while more := wanted - done:
+        pickler.dump({name: shown[name] for name in shown if name in more})
+        done |= more
+        wanted |= read & shown.keys()
+    return stream.getvalue()
+
+
+def take(data: bytes, namespace: dict[str, Any]) -> None:
+    """Put variables into a namespace, which is that of `__main__`."""
+    import dill
+
+    class Unpickler(dill.Unpickler):  # type: ignore[misc]
+        def persistent_load(self, _name: str) -> dict[str, Any]:
+            return namespace
+
+    stream = io.BytesIO(data)
+    unpickler = Unpickler(stream)
+    while stream.tell() < len(data):
+        namespace.update(unpickler.load())
+
+
+def names_in(code: CodeType) -> set[str]:
+    """Return the names that code may read as globals."""
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found |= names_in(constant)
+    return found
 
 
 def answer(path: Path, found: dict[str, Any]) -> None:

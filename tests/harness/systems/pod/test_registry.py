@@ -26,7 +26,6 @@ OTHERS = (
     "pgcache250m,pgcache500m,pgcache1g,pgcache2g,pgcache4g,pgcache8g,pgcache10g,pgcache16g,pgcache100g",
     "pod,snpc,kishu",
 )
-IN_FOLDERS_OF_THEIR_OWN = {"criu", "crii", "kishu"}
 
 
 def listed(lists: tuple[str, ...]) -> list[str]:
@@ -34,11 +33,9 @@ def listed(lists: tuple[str, ...]) -> list[str]:
 
 
 def test_all_published_names_are_there_in_the_order_of_the_readme() -> None:
-    there = [name for name in names() if name not in IN_FOLDERS_OF_THEIR_OWN]
-    readme = [name for name in listed(README) if name not in IN_FOLDERS_OF_THEIR_OWN]
-    others = [name for name in listed(OTHERS) if name not in IN_FOLDERS_OF_THEIR_OWN]
-    assert there[: len(readme)] == readme
-    assert sorted(there[len(readme) :]) == sorted(others)
+    readme = listed(README)
+    assert names()[: len(readme)] == readme
+    assert sorted(names()[len(readme) :]) == sorted(listed(OTHERS))
 
 
 @pytest.mark.parametrize("ask", [open_system, how_to_get, version_of, options_of, python_of, refuses])
