@@ -14,13 +14,13 @@ from harness.errors import HarnessError
 from harness.systems.pod._servers import SERVERS, Database
 
 each = pytest.mark.parametrize("database", SERVERS.values(), ids=list(SERVERS))
-
-
-def here(database: Database) -> Database:
-    how = database.how_to_get()
-    if how is not None:
-        pytest.skip(f"{database.program} is not installed: {how}")
-    return database
+each_started = pytest.mark.parametrize(
+    "database",
+    [
+        pytest.param(SERVERS["postgresql"], marks=pytest.mark.postgres, id="postgresql"),
+        pytest.param(SERVERS["redis"], marks=pytest.mark.redis, id="redis"),
+    ],
+)
 
 
 def is_running(pid: int) -> bool:
@@ -31,21 +31,21 @@ def is_running(pid: int) -> bool:
     return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
 
-@each
+@each_started
 def test_a_server_answers_until_it_is_closed_and_again_on_the_same_folder(
     database: Database, tmp_path: Path
 ) -> None:
     for _ in range(2):
-        server = here(database).start(tmp_path)
+        server = database.start(tmp_path)
         assert database.answers(server.url)
         server.close()
         assert not database.answers(server.url)
         assert not is_running(server.pid)
 
 
-@each
+@each_started
 def test_a_server_ends_with_the_process_that_started_it(database: Database, tmp_path: Path) -> None:
-    name = here(database).name
+    name = database.name
     code = (
         "import os, pathlib, sys\nfrom harness.systems.pod._servers import SERVERS\n"
         "print(SERVERS[sys.argv[1]].start(pathlib.Path(sys.argv[2])).pid, flush=True)\nos._exit(9)"
@@ -60,10 +60,11 @@ def test_a_server_ends_with_the_process_that_started_it(database: Database, tmp_
     assert not is_running(int(done.stdout))
 
 
+@pytest.mark.redis
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("no folder")
     with pytest.raises((HarnessError, OSError), match="data"):
-        here(SERVERS["redis"]).start(tmp_path)
+        SERVERS["redis"].start(tmp_path)
 
 
 @each

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -30,9 +30,17 @@ PICKLERS = ["snp", "snpc", "snz", "snx", "dill", "cpkl", "shev", "zosp", "zodb"]
 LOADED_WHOLE = {"snp", "snz", "snx", "dill"}  # one pickle, taken up as a session's `__main__`
 LASTING = [name for name in DISTINCT if outlives_process(name)]
 MODULES = {"json", "math"}
+SERVERS = {"ppg": pytest.mark.postgres, "prd": pytest.mark.redis}
 
 
 Opener = Callable[[str, Path], VersionSystem]
+
+
+def each(systems: Iterable[str]) -> pytest.MarkDecorator:
+    """Run a test for each of these systems; those that start a server are marked with what they start."""
+    return pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=SERVERS[name]) if name in SERVERS else name for name in systems]
+    )
 
 
 @pytest.fixture
@@ -55,7 +63,7 @@ def elsewhere() -> Iterator[Elsewhere]:
         yield process
 
 
-@pytest.mark.parametrize("name", COMMON)
+@each(COMMON)
 def test_each_version_comes_back_as_it_was(name: str, opened: Opener, tmp_path: Path) -> None:
     system = opened(name, tmp_path / "store")
     played = play(system, CELLS)
@@ -69,7 +77,7 @@ def test_each_version_comes_back_as_it_was(name: str, opened: Opener, tmp_path: 
             assert differences(saved.portrait, got, frozenset(some)) == []
 
 
-@pytest.mark.parametrize("name", DISTINCT)
+@each(DISTINCT)
 def test_what_a_library_refuses_is_left_out_and_named(name: str, opened: Opener, tmp_path: Path) -> None:
     system = opened(name, tmp_path / "store")
     played = play(system, CELLS)
@@ -91,7 +99,7 @@ def test_an_array_is_kept_where_something_else_is_refused(name: str, opened: Ope
     assert system.load(saved.version, ["array"])["array"].sum() == 100_000 * 99_999 // 2
 
 
-@pytest.mark.parametrize("name", DISTINCT)
+@each(DISTINCT)
 def test_some_variables_of_a_version(name: str, opened: Opener, tmp_path: Path) -> None:
     system = opened(name, tmp_path / "store")
     played = play(system, CELLS)
@@ -104,7 +112,7 @@ def test_some_variables_of_a_version(name: str, opened: Opener, tmp_path: Path) 
     )
 
 
-@pytest.mark.parametrize("name", [name for name in DISTINCT if name not in BY_NAME])
+@each(name for name in DISTINCT if name not in BY_NAME)
 def test_a_function_that_is_asked_for_alone_finds_what_it_reads(
     name: str, opened: Opener, tmp_path: Path
 ) -> None:
@@ -117,7 +125,7 @@ def test_a_function_that_is_asked_for_alone_finds_what_it_reads(
     assert loaded["scaled"](2) == 6
 
 
-@pytest.mark.parametrize("name", LASTING)
+@each(LASTING)
 def test_another_process_loads_them(name: str, opened: Opener, tmp_path: Path, elsewhere: Elsewhere) -> None:
     system = opened(name, tmp_path / "store")
     played = play(system, DATA_CELLS, ())
@@ -130,7 +138,7 @@ def test_another_process_loads_them(name: str, opened: Opener, tmp_path: Path, e
         assert got == expected
 
 
-@pytest.mark.parametrize("name", LASTING)
+@each(LASTING)
 def test_versions_go_on_after_the_store_is_opened_again(name: str, opened: Opener, tmp_path: Path) -> None:
     first = opened(name, tmp_path / "store")
     before = play(first, DATA_CELLS, ())
@@ -167,7 +175,7 @@ def test_those_that_save_nothing_say_so(name: str, opened: Opener, tmp_path: Pat
     assert dict(system.load(played[0].version)) == {}
 
 
-@pytest.mark.parametrize("name", DISTINCT)
+@each(DISTINCT)
 def test_a_save_in_the_background_is_measured_and_others_are_not(
     name: str, opened: Opener, tmp_path: Path
 ) -> None:
