@@ -21,6 +21,7 @@ from harness.noise import spin
 from harness.plan import DATASET_BYTES, Options, build_plan
 from harness.s3._seaweedfs import find_weed
 from harness.suite import load_suite, suite_names
+from harness.systems import pod
 from harness.systems.fuse import SYSTEMS
 
 __all__ = ["Finding", "findings"]
@@ -31,6 +32,8 @@ _NOISY: Final = 0.05
 _DISK_COPIES: Final = 4
 # The ceiling holds all files in memory, and so may one cache.
 _MEMORY_COPIES: Final = 2
+# The workload of pod-bench that every system takes.
+_SMALLEST: Final = "rmtree"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,23 @@ def findings(suite: str | None = None) -> Iterator[Finding]:
             continue
         missing[name] = system.how_to_get()
         yield Finding(f"system {name}", missing[name] is None, missing[name] or system.version())
+    if suite is None:
+        yield from _stores_of_variables()
     for plan in plans:
         lacking = sorted({case.system for case in plan.cases if missing[case.system]})
         yield _suite(plan.suite.name, lacking, float(DATASET_BYTES * plan.scale))
     yield _noise()
+
+
+def _stores_of_variables() -> Iterator[Finding]:
+    """Yield pod-bench's systems, grouped by what they lack here, or else by the version of what they are made with."""
+    groups: dict[tuple[bool, str], list[str]] = {}
+    for name in pod.names():
+        lacks = pod.how_to_get(name) or pod.refuses(name, _SMALLEST)
+        groups.setdefault((lacks is None, lacks or pod.version_of(name)), []).append(name)
+    for (found, detail), names in groups.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield Finding(f"pod-bench {names[0]}{more}", found, f"{detail}: {', '.join(names)}")
 
 
 def _programs() -> Iterator[Finding]:
