@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import gc
 import hashlib
 import sys
 from typing import Any, Final
@@ -33,6 +34,9 @@ def describe_array(value: Any, eye: Eye) -> Part | None:
         return Part("dtype", _dtype(value))
     if isinstance(value, np.generic) and not value.dtype.hasobject:
         return Part("scalar", (_dtype(value.dtype), value.tobytes()))
+    if isinstance(value, np.ufunc) and value.__name__.endswith(" (vectorized)"):
+        facts = (value.__name__, value.nin, value.nout, value.__doc__)
+        return Part("ufunc of a function", facts, tuple(map(eye.child, gc.get_referents(value))))
     if isinstance(value, bytearray | memoryview | array.array):
         return _buffer(value, eye)
     pandas, torch = sys.modules.get("pandas"), sys.modules.get("torch")

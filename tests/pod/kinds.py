@@ -218,6 +218,10 @@ NUMPY = {
     "Generator": "x = np.random.default_rng(1); x.random()",
     "RandomState": "x = np.random.RandomState(1); x.rand()",
     "ufunc": "x = [np.add, np.linalg.norm, np.float64]",
+    "ufunc of a function": "def f(a, b): return l\nl = [f]; u = np.frompyfunc(f, 2, 1); v = [u, np.frompyfunc(len, 1, 1)]",
+    "ufunc of a function, identity": "i = [0]; x = [np.frompyfunc(max, 2, 1, identity=o) for o in (i, None)]",
+    "ufunc of a function, cycle": "def make():\n u = np.frompyfunc(lambda a: u, 1, 1)\n return u\nx = make()",
+    "vectorize": "def f(a): return a + 1\nv = np.vectorize(f, otypes=[float]); v([1, 2])",
     "poly": "x = np.poly1d([1, 2, 3])",
 }
 PANDAS = {

@@ -1,9 +1,10 @@
-"""Functions, their code and their cells, by value."""
+"""Functions, their code and their cells, and ufuncs of functions, by value."""
 
 from __future__ import annotations
 
 import builtins
 import dis
+import gc
 import importlib.util
 import marshal
 import sys
@@ -14,10 +15,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from pod.graph._names import module_name, module_of_globals
-from pod.graph._types import BY_CALL, IMMUTABLE, Reduced
+from pod.graph._types import BY_CALL, IMMUTABLE, OWN_DICT, Reduced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _NAME_OPS: Final = frozenset(
     dis.opmap[name]
@@ -31,6 +32,7 @@ _NAME_OPS: Final = frozenset(
     if name in dis.opmap
 )
 _MARSHAL: Final = 2  # the last version whose bytes do not depend on reference counts
+_OF_A_FUNCTION: Final = " (vectorized)"  # how the names of ufuncs end that numpy makes of functions
 _LOOKED_AT: Final = 10_000  # containers among a save's variables
 
 
@@ -221,6 +223,31 @@ def fill_cell(cell: types.CellType, content: tuple[object, ...]) -> None:
     """Give a closure's variable its value, if it has one."""
     for value in content:
         cell.cell_contents = value
+
+
+def is_ufunc(cls: type) -> bool:
+    """Say whether this is numpy's type of ufuncs."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and cls is numpy.ufunc
+
+
+def reduce_ufunc(ufunc: Any) -> Reduced | None:
+    """Take a ufunc apart that `numpy.frompyfunc` made; None of any other, which has a name."""
+    if not ufunc.__name__.endswith(_OF_A_FUNCTION):
+        return None
+    attributes = getattr(ufunc, "__dict__", None)  # since numpy 2.2
+    function, *more = gc.get_referents(ufunc)
+    identity = tuple(found for found in more if found is not attributes)
+    flags = 0 if attributes is None else OWN_DICT
+    return Reduced(BY_CALL, make_ufunc, (function, ufunc.nin, ufunc.nout, identity), flags=flags)
+
+
+def make_ufunc(function: Callable[..., Any], inputs: int, outputs: int, identity: tuple[object, ...]) -> Any:
+    """Make a ufunc of a function; without an identity it has none, and with None it can be reordered."""
+    import numpy as np
+
+    named = {"identity": identity[0]} if identity else {}
+    return np.frompyfunc(function, inputs, outputs, **named)
 
 
 def _measure() -> int:

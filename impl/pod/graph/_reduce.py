@@ -376,6 +376,8 @@ def _special(cls: type) -> Callable[[Any], Reduced | None] | None:
         return _arrays.reduce_masked
     if _arrays.is_simple_subclass(cls):
         return _arrays.reduce_subclass
+    if _functions.is_ufunc(cls):
+        return _functions.reduce_ufunc
     if module_of(cls) == "torch" and cls.__name__ == "Tensor":
         return _tensors.reduce_tensor
     if module_of(cls) == "torch.storage" and cls.__name__ == "UntypedStorage":

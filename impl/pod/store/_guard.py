@@ -53,7 +53,6 @@ _LEAVES: Final = (
     uuid.UUID,
     weakref.ReferenceType,  # it holds nothing, and is not saved
     np.dtype,
-    np.ufunc,
     type(np.sum),
     range,
 )
@@ -188,7 +187,7 @@ class _Graph:
         cls = type(obj)
         if cls in _ATOMS or (cls is tuple and not obj) or obj is vars(builtins):
             return True
-        if issubclass(cls, type) or cls is types.FunctionType:
+        if issubclass(cls, type) or cls is types.FunctionType or cls is np.ufunc:
             return name_of(obj) is not None
         if cls is datetime.datetime or cls is datetime.time:
             return obj.tzinfo is None or type(obj.tzinfo) is datetime.timezone

@@ -55,6 +55,7 @@ UNSAFE = {
     "classes": "class X: pass\nx = X",
     "instances of a session's class": "class X: pass\nx = X()",
     "bound methods": "x = [1]; y = [x.append]",
+    "ufuncs of functions": "def f(a): pass\nx = np.frompyfunc(f, 1, 1)",
     "iterators": "x = iter([1])",
     "generators": "x = (i for i in [1])",
     "memory views": "x = memoryview(bytearray(3))",
