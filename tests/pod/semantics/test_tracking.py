@@ -207,6 +207,21 @@ def test_a_thread_that_reads_past_the_methods_is_not_seen(notebook: Notebook) ->
     assert notebook.store.load(notebook.store.save(notebook.ns))["a"] == [1, 2]
 
 
+@promise(23)
+def test_what_is_put_elsewhere_past_the_methods_is_shared_once_its_variable_is_touched(
+    notebook: Notebook,
+) -> None:
+    notebook.cell("a = [[1]]; b = []")
+    notebook.save()
+    notebook.cell("b.append(dict.__getitem__(globals(), 'a')[0])")
+    loaded = notebook.store.load(notebook.store.save(notebook.ns))
+    assert loaded["b"] == loaded["a"]
+    notebook.cell("b[0].append(2); a")
+    loaded = notebook.store.load(notebook.store.save(notebook.ns))
+    assert loaded["a"] == [[1, 2]]
+    assert loaded["b"][0] is loaded["a"][0]
+
+
 @promise(24)
 @pytest.mark.parametrize("way", ["weak reference", "collector"])
 def test_a_reference_that_does_not_count_is_not_seen(way: str, notebook: Notebook) -> None:
