@@ -73,7 +73,7 @@ def measure_loads(
     system: VersionSystem,
     versions: Sequence[int | str],
     judge: Judge,
-    unsaved: Collection[str],
+    unsaved: Sequence[Collection[str]],
     seed: int,
     before: Callable[[], object] = gc.collect,
 ) -> Loads:
@@ -84,11 +84,11 @@ def measure_loads(
     versions
         What the system called the state after each cell.
     unsaved
-        What it said it could not save: that may be missing.
+        What it said it could not save of each: that may be missing.
     before
         Called before each load, untimed.
     """
-    order = [number for number in range(len(versions)) if set(judge.wanted(number)) - set(unsaved)]
+    order = [number for number in range(len(versions)) if set(judge.wanted(number)) - set(unsaved[number])]
     random.Random(seed).shuffle(order)
     gc.collect()
     gc.freeze()  # what is there before the loads need not be looked through at each of them
@@ -119,9 +119,9 @@ def _loads(
             continue
         seconds = time.perf_counter() - begin
         found.samples.append({"nth": nth, "tid": number, "time_s": seconds, "load_b": judge.size(number)})
-        if judge.judged(number, unsaved):
+        if judge.judged(number, unsaved[number]):
             found.checked += 1
-            if wrong := judge.wrong(number, loaded, unsaved):
+            if wrong := judge.wrong(number, loaded, unsaved[number]):
                 _note(found, number, wrong)
         del loaded
     return found

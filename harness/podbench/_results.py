@@ -50,9 +50,13 @@ def blocked_s(trial: Trial) -> float:
 
 
 def median_load_s(trial: Trial, state: str = "warm") -> float | None:
-    """Return the median time of the loads, `warm` or `cold`; None without any."""
+    """Return the median time of the loads, `warm` or `cold`; None without any, and of cold ones that may not have been cold."""
     times = [load["time_s"] for load in trial[state]["loads"]]
-    return statistics.median(times) if times else None
+    return statistics.median(times) if times and (state == "warm" or _was_cold(trial)) else None
+
+
+def _was_cold(trial: Trial) -> bool:
+    return bool(trial["cold"]["page_cache"]["reset"])
 
 
 # -- cases --------------------------------------------------------------------------------------------------------
@@ -151,6 +155,10 @@ def _reservations(case: Mapping[str, Any], tried: int) -> Iterator[str]:
         yield "nothing to compare: it saves nothing"
     if is_wrong(case):
         yield f"{verdict['wrong']} of {verdict['checked']} loads wrong"
+    if verdict["checked"] and case["unsaved"]:
+        yield f"variables unsaved: {len(case['unsaved'])}"
+    if warm := sum(bool(trial["cold"]["loads"]) and not _was_cold(trial) for trial in trials):
+        yield f"loads not known to be cold in {warm} of {len(trials)} rounds"
     if case["fidelity"] != "fixed":
         yield "paper fidelity"
     if len(trials) < MINIMUM_ROUNDS:

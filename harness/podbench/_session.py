@@ -11,7 +11,7 @@ import gc
 import os
 import resource
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ class Session:
     versions
         What the system called the state after each cell.
     unsaved
-        What it left out at any time, and why.
+        What it left out of each version, and why.
     samples
         Under the published names, and ours.
     """
@@ -42,8 +42,7 @@ class Session:
         self._exclude = frozenset(exclude)
         self._namespace: dict[str, Any] = {}
         self.versions: list[int | str] = []
-        self.unsaved: dict[str, str] = {}
-        self.unsaved_counts: list[int] = []
+        self.unsaved: list[Mapping[str, str]] = []
         self.samples: dict[str, Any] = {
             name: []
             for name in ("exec_times", "dumps", "async_dumps", "lock_times", "join_times", "gap_times")
@@ -73,6 +72,8 @@ class Session:
             self._last_join(len(cells))
         finally:
             gc.enable()
+        # What goes on behind a save is joined by the next one, or at the end: what it left out is told one dump later.
+        self.unsaved = self.unsaved[1:] if self.samples["async_dumps"] else self.unsaved[:-1]
         sizes = [dump["storage_b"] for dump in self.samples["dumps"]]
         now = _written_bytes()
         self.samples |= {
@@ -114,9 +115,7 @@ class Session:
             {"nth": len(self.samples["async_dumps"]) + place, "time_s": taken, "storage_b": stored}
             for place, (taken, stored) in enumerate(times.background)
         ]
-        unsaved = dict(self._system.unsaved)
-        self.unsaved |= unsaved
-        self.unsaved_counts.append(len(unsaved))
+        self.unsaved.append(dict(self._system.unsaved))
         self.samples["dumps"].append({"nth": number, "time_s": seconds, "storage_b": self._system.size()})
 
 

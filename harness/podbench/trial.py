@@ -54,8 +54,9 @@ def run_warm(order: Order) -> dict[str, Any]:
     return {
         "versions": session.versions,
         "samples": session.samples,
-        "unsaved": session.unsaved,
-        "unsaved_counts": session.unsaved_counts,
+        "unsaved": {name: why for one in session.unsaved for name, why in one.items()},
+        "unsaved_counts": [len(one) for one in session.unsaved],
+        "unsaved_names": [sorted(one) for one in session.unsaved],
         "cpus": sorted(cpus),
         "other_cpu_share": round(share, 4),
         "warm": loads.as_json(),
@@ -76,7 +77,7 @@ def run_cold(order: Order, before: dict[str, Any]) -> dict[str, Any]:
             system,
             before["versions"],
             _judge(order, code=system.saves_code),
-            before["unsaved"],
+            before["unsaved_names"],
             order.seed,
             lambda: _forget(order.store),
         )

@@ -37,6 +37,7 @@ def trial(
     wrong: int = 0,
     busy: float = 0.0,
     unsaved: Mapping[str, str] | None = None,
+    evicted: bool = True,
     behind: tuple[int, ...] = (),
     run_id: str = "run-b",
 ) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def trial(
         "cpus": [0],
         "other_cpu_share": busy,
         "unsaved": dict(unsaved or {}),
-        "unsaved_counts": [0] * len(times),
+        "unsaved_counts": [len(unsaved or {})] * len(saves),
         "samples": {
             "exec_times": [0.1] * len(saves),
             "dumps": [
@@ -76,7 +77,7 @@ def trial(
         "cold": {
             **loads([cold]),
             "open_s": 0.01,
-            "page_cache": {"reset": True, "proof": "sync, then drop_caches 1"},
+            "page_cache": {"reset": evicted, "proof": "sync, then drop_caches 1"},
         },
     }
 

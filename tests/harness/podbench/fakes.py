@@ -67,8 +67,9 @@ class Behind(FakeSystem):
 
     def save(self, namespace: Mapping[str, Any], exclude: Collection[str] = ()) -> int:
         self.join()
+        before = self.unsaved
         version = super().save(namespace, exclude)
-        self._pending, self.unsaved = self.unsaved, {}
+        self._pending, self.unsaved = self.unsaved, before
         self.times.lock_s.append(0.25)
         return version
 

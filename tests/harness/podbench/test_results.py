@@ -46,6 +46,16 @@ FAILED = {"status": "failed", "reason": "cell 3: KeyError: 'x'", "round": 2}
         (result(trials=[trial()], scale="1"), "OPEN", ["n = 1 < 5"]),
         (result(trials=[*map(trial, range(1, 6)), FAILED], scale="1"), "OPEN", ["1 of 6 trials gave no figure"]),
         (result(trials=[trial(n, busy=0.2) for n in range(1, 6)], scale="1"), "OPEN", ["other processes in 5 of 5 rounds"]),
+        (
+            result(trials=[trial(n, unsaved={"f": "a file"}) for n in range(1, 6)], scale="1"),
+            "OPEN",
+            ["variables unsaved: 1"],
+        ),
+        (
+            result(trials=[trial(n, evicted=n > 2) for n in range(1, 6)], scale="1"),
+            "OPEN",
+            ["loads not known to be cold in 2 of 5 rounds"],
+        ),
         (result(trials=[trial(n, wrong=1) for n in range(1, 6)], scale="1"), "OPEN", ["5 of 20 loads wrong"]),
         (result("pga", trials=[trial(wrong=1)], scale="1"), "INVALID", ["1 of 4 loads wrong"]),
         (

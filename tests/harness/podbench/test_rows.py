@@ -27,6 +27,12 @@ def test_without_a_load_there_is_no_median() -> None:
     assert (median_load_s(one), median_load_s(one, "cold")) == (None, 0.3)
 
 
+def test_cold_loads_that_may_not_have_been_cold_have_no_median() -> None:
+    one = trial(evicted=False)
+
+    assert (median_load_s(one), median_load_s(one, "cold")) == (0.1, None)
+
+
 def test_ratios_are_to_the_best_baseline_of_the_same_round() -> None:
     pga = podbench_case("pga", trials=[trial(1, stored=100), trial(2, stored=100), trial(3, stored=100)])
     snp = podbench_case("snp", trials=[trial(1, stored=500), trial(2, stored=600)])
