@@ -21,6 +21,7 @@ __all__ = [
     "blocked_s",
     "case_of",
     "is_ours",
+    "is_shown",
     "is_wrong",
     "median_load_s",
     "publish_cases",
@@ -135,6 +136,11 @@ def is_ours(options: Mapping[str, object]) -> bool:
 def is_wrong(case: Mapping[str, Any]) -> bool:
     """Say whether something was loaded that is not what had been saved."""
     return bool(case["verdict"]["wrong"])
+
+
+def is_shown(case: Mapping[str, Any]) -> bool:
+    """Say whether a case's figures may be shown."""
+    return bool(case["label"] != "INVALID" and case["trials"])
 
 
 def _label(case: Mapping[str, Any], tried: int) -> tuple[str, list[str]]:

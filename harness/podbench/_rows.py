@@ -6,16 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from harness.podbench._bounds import BASELINES, Held, held_bounds
+from harness.podbench._bounds import BASELINES, Held, Pairing, best_of, held_bounds, rounds_of
 from harness.podbench._published import Published, published_ratio
-from harness.podbench._results import blocked_s, median_load_s
+from harness.podbench._results import blocked_s, is_shown, median_load_s
 from harness.statistics import Estimate, estimate
 from harness.systems.pod import names
 
 __all__ = ["METRICS", "Row", "as_flat", "place_of", "rows_of", "verdict_text"]
 
 Trial = Mapping[str, Any]
-Pairing = tuple[str, int]
 
 METRICS: Final[Mapping[str, Callable[[Trial], float | None]]] = {
     "storage_bytes": lambda trial: float(trial["samples"]["storage_bytes"]),
@@ -50,7 +49,7 @@ class Row:
     @property
     def shown(self) -> bool:
         """Whether its figures may be shown."""
-        return bool(self.case["label"] != "INVALID" and self.case["trials"])
+        return is_shown(self.case)
 
     @property
     def n(self) -> int:
@@ -103,9 +102,9 @@ def rows_of(cases: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 def _best(group: Sequence[Mapping[str, Any]], metric: str) -> dict[Pairing, float]:
     """Return the smallest figure of the baselines in each round; a round counts if all that were tried gave one."""
-    baselines = [_samples(case, metric) for case in group if case["system"] in BASELINES and case["trials"]]
-    rounds = set.intersection(*map(set, baselines)) if baselines else set()
-    return {pairing: min(samples[pairing] for samples in baselines) for pairing in rounds}
+    tried = [case["system"] for case in group if case["system"] in BASELINES and case["trials"]]
+    found = {pairing: best_of(tried, trials, METRICS[metric]) for pairing, trials in rounds_of(group).items()}
+    return {pairing: value for pairing, value in found.items() if value is not None}
 
 
 def _over(best: Mapping[Pairing, float], values: Mapping[Pairing, float]) -> list[float]:
@@ -149,7 +148,7 @@ def as_flat(row: Row) -> dict[str, object]:
         "wrong": case["verdict"]["wrong"],
         "unsaved": sorted(case["unsaved"]),
         "bounds": [
-            {"text": h.bound.text, "value": h.value.median, "limit": h.bound.limit, "holds": h.holds}
+            {"text": h.bound.text, "value": h.value, "limit": h.bound.limit, "holds": h.holds}
             for h in row.held
         ],
         "verdict": verdict_text(case),

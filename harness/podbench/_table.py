@@ -70,7 +70,7 @@ def _bound_lines(rows: Sequence[Row]) -> list[str]:
     """Return one line for each bound, with what was measured."""
     return [
         f"{'holds ' if held.holds else 'MISSED'} {row.case['system']} on {row.case['workload']}: {held.bound.text}: "
-        f"{held.value.median:.4g} (n = {held.value.n})"
+        f"{held.value:.4g} (n = {held.rounds.n})"
         for row in rows
         for held in row.held
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.podworkloads import WORKLOADS
 from tests.harness.result_factory import MACHINE_ID
 from tests.harness.result_factory import case as file_case
 
@@ -101,6 +102,7 @@ def podbench_case(
 ) -> dict[str, Any]:
     """A result as it lies in a run's folder."""
     name = workload.partition("[")[0]
+    scale = WORKLOADS[name].default_scale if name in WORKLOADS else 1.0
     ours = system.startswith(("p", "imm"))
     kept = [
         {key: value for key, value in one.items() if key not in {"status", "reason"}}
@@ -110,7 +112,7 @@ def podbench_case(
     checked, wrong = (sum(verdict[key] for verdict in verdicts) for key in ("checked", "wrong"))
     return {
         "schema": 1,
-        "id": f"{name}_{system}_scale0.02",
+        "id": f"{name}_{system}_scale{scale:g}",
         "suite": "pod-bench",
         "system": system,
         "system_version": "1",
@@ -122,7 +124,7 @@ def podbench_case(
         "parameters": {},
         "exclude": "[exc]" in workload,
         "repetition": None,
-        "scale": 0.02,
+        "scale": scale,
         "fidelity": "fixed",
         "reference": f"{name}-0",
         "seeds": {"session": 123, "loads": 123, "hash": 0},

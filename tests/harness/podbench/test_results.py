@@ -123,7 +123,7 @@ def test_published_results_render_into_readme(tmp_path: Path, run: RunFolder) ->
     text = render(home)
     line = next(line for line in text.splitlines() if "| pga |" in line)
     assert (
-        "| skltweet | 0.02 | pga | 100 B | 100.0 ms | 100.0 ms | 300.0 ms | 4/4 | 10.0x | 5.0x | 1.00x | 25.4x /"
+        "| skltweet | 0.03 | pga | 100 B | 100.0 ms | 100.0 ms | 300.0 ms | 4/4 | 10.0x | 5.0x | 1.00x | 25.4x /"
         in line
     )
     assert "- crii: no soft-dirty" in text
@@ -165,8 +165,9 @@ def test_the_printed_table_says_what_must_hold_and_what_went_wrong() -> None:
         podbench_case("pga", trials=[trial(stored=100)]),
         podbench_case("snp", trials=[trial(stored=1000)], unsaved={"np": "a module"}),
         podbench_case("dill", trials=[trial(stored=1000, wrong=1)]),
+        *(podbench_case(name, trials=[trial(stored=1000)]) for name in ("shev", "zodb", "zosp")),
         podbench_case(
-            "zodb", trials=[], status="failed", label="INVALID", label_reasons=["no trial gave a figure: why"]
+            "pod", trials=[], status="failed", label="INVALID", label_reasons=["no trial gave a figure: why"]
         ),
     ]
     said = io.StringIO()
@@ -176,6 +177,6 @@ def test_the_printed_table_says_what_must_hold_and_what_went_wrong() -> None:
     assert "holds  pga on skltweet: storage >= 5 x smaller than the best baseline's: 10 (n = 1)" in text
     assert "MISSED pga on skltweet: blocked >= 2.5 x shorter" in text
     assert "a reservation: n = 1 < 5" in text
-    assert "skltweet_dill_scale0.02: version 0: a differs" in text
-    assert "skltweet_snp_scale0.02: unsaved: np" in text
-    assert "skltweet_zodb_scale0.02: INVALID: no trial gave a figure: why" in text
+    assert "skltweet_dill_scale0.03: version 0: a differs" in text
+    assert "skltweet_snp_scale0.03: unsaved: np" in text
+    assert "skltweet_pod_scale0.03: INVALID: no trial gave a figure: why" in text
