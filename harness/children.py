@@ -22,7 +22,12 @@ def bound_to_parent(command: Sequence[str]) -> list[str]:
 
 
 def run_child(
-    command: Sequence[str], work: Path, log: Path, timeout_s: float, environment: Mapping[str, str]
+    command: Sequence[str],
+    work: Path,
+    log: Path,
+    timeout_s: float,
+    environment: Mapping[str, str],
+    directory: Path | None = None,
 ) -> int:
     """Run a command until it ends, and return its code; afterwards none of its descendants is left, either.
 
@@ -34,6 +39,8 @@ def run_child(
         Where its output goes.
     environment
         Added to this process's own.
+    directory
+        The current folder of the process; this one's when left out.
 
     Raises
     ------
@@ -43,6 +50,7 @@ def run_child(
     with log.open("wb") as output:
         child = subprocess.Popen(
             bound_to_parent(command),
+            cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -100,7 +100,7 @@ class Campaign:
         facts["references"] = {}
         for asked in plan.workloads:
             order = self._order(Case("", asked), self._home.cache, Path("unused"))
-            made = make_reference(order, progress.say)
+            made = make_reference(order, progress.say, plan.request.timeout_s)
             facts["references"][str(asked)] = made.folder.name
             if made.unstable:
                 progress.say(f"{asked}: not judged, as two runs differ in it: {', '.join(made.unstable)}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.podbench._order import Order
-from harness.podworkloads import WORKLOADS, Reference, Workload, from_notebook, reference
+from harness.podworkloads import TIMEOUT_S, WORKLOADS, Reference, Workload, from_notebook, reference
 
 __all__ = ["ALIASES", "find_workload", "make_reference", "parameters_known", "reference_of", "workload_of"]
 
@@ -40,9 +40,13 @@ def workload_of(order: Order) -> Workload:
     return find_workload(order.workload, order.notebook, order.data)
 
 
-def make_reference(order: Order, say: Callable[[str], None] = lambda _: None) -> Reference:
+def make_reference(
+    order: Order, say: Callable[[str], None] = lambda _: None, timeout_s: float = TIMEOUT_S
+) -> Reference:
     """Make what a trial's versions are compared with, unless it is there; write it where the order says."""
-    made = reference(workload_of(order), dict(order.parameters), order.scale, Path(order.cache), say)
+    made = reference(
+        workload_of(order), dict(order.parameters), order.scale, Path(order.cache), say, timeout_s
+    )
     path = Path(order.reference)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pickle.dumps(made))

@@ -12,7 +12,7 @@ from typing import Any, Final
 from harness.errors import UsageError
 from harness.podbench._grammar import Asked, parse_numbers, parse_systems, parse_workloads, text_of
 from harness.podbench._known import ALIASES, find_workload, parameters_known
-from harness.podworkloads import Workload
+from harness.podworkloads import TIMEOUT_S, Workload
 from harness.suite import parse_scale
 from harness.systems.pod import names
 
@@ -54,7 +54,7 @@ class Request:
     notebook: str | None = None
     data: str | None = None
     require: str | None = None
-    timeout_s: float = 3600.0
+    timeout_s: float = TIMEOUT_S
 
     def as_json(self) -> dict[str, Any]:
         """Return the form that a run holds."""

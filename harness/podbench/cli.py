@@ -16,7 +16,7 @@ from harness.podbench._expstat import export_expstat
 from harness.podbench._plan import Plan, Request, make_plan, tree_workloads
 from harness.podbench._results import is_ours, is_wrong
 from harness.podbench._table import print_table
-from harness.podworkloads import WORKLOADS
+from harness.podworkloads import TIMEOUT_S, WORKLOADS
 from harness.progress import RunProgress
 from harness.runs import open_run
 from harness.stopping import INTERRUPTED, stoppable
@@ -24,7 +24,6 @@ from harness.stopping import INTERRUPTED, stoppable
 __all__ = ["expstat", "pod_bench", "pod_bench_exp2"]
 
 _WIDE: Final = (220, 24)
-_TIMEOUT_S: Final = 3600.0
 _MOST_SAID: Final = 8
 
 _Rounds = Annotated[int, typer.Option(help="How often each case runs; figures with fewer than 5 are OPEN.")]
@@ -38,7 +37,9 @@ _Fidelity = Annotated[
 _Require = Annotated[
     str | None, typer.Option(help="Comma list of systems, or all: one that is missing is a failure.")
 ]
-_Timeout = Annotated[float, typer.Option("--timeout", help="Seconds after which a trial is ended.")]
+_Timeout = Annotated[
+    float, typer.Option("--timeout", help="Seconds after which a trial, or a reference run, is ended.")
+]
 _Resume = Annotated[
     str | None, typer.Option(help="Go on with a run that was stopped; what it was asked for stands.")
 ]
@@ -64,7 +65,7 @@ def pod_bench(
         str | None, typer.Option(help="The folder of the unzipped published data, instead of made ones.")
     ] = None,
     require: _Require = None,
-    timeout_s: _Timeout = _TIMEOUT_S,
+    timeout_s: _Timeout = TIMEOUT_S,
     resume: _Resume = None,
     dry_run: _DryRun = False,
 ) -> None:
@@ -88,7 +89,7 @@ def pod_bench_exp2(
     rounds: _Rounds = 1,
     fidelity: _Fidelity = "fixed",
     require: _Require = None,
-    timeout_s: _Timeout = _TIMEOUT_S,
+    timeout_s: _Timeout = TIMEOUT_S,
     resume: _Resume = None,
     dry_run: _DryRun = False,
 ) -> None:

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from harness.podworkloads._reference import Reference, ReferenceCell, reference
+from harness.podworkloads._reference import TIMEOUT_S, Reference, ReferenceCell, reference
 from harness.podworkloads._registry import WORKLOADS, from_notebook
 from harness.podworkloads._spec import TOLERANCE, Published
 from harness.podworkloads._workload import Workload
 
 __all__ = [
+    "TIMEOUT_S",
     "TOLERANCE",
     "WORKLOADS",
     "Published",

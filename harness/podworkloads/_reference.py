@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import pickle
 import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib import metadata
 from pathlib import Path
@@ -20,8 +20,11 @@ from typing import Any, Final
 import psutil
 import zstandard
 
+from harness.children import run_child
 from harness.durable import write_json
-from harness.errors import TrialFailed
+from harness.errors import TrialFailed, TrialTimeout
+from harness.leftovers import NAME as LEFTOVERS
+from harness.leftovers import clear_tree, remove_tree
 from harness.oracle import Portrait
 from harness.podworkloads._data import RECORD, Say, files_under, silent
 from harness.podworkloads._order import FORMS, Order, portrait_file, sets_of
@@ -29,6 +32,7 @@ from harness.podworkloads._workload import Workload
 
 __all__ = ["Reference", "ReferenceCell", "reference"]
 
+TIMEOUT_S: Final = 3600.0
 _FORMAT: Final = 1
 _HOME: Final = Path(__file__).resolve().parent.parent
 _LIBRARIES: Final = (
@@ -127,6 +131,7 @@ def reference(
     scale: float,
     folder: Path,
     say: Say = silent,
+    timeout_s: float = TIMEOUT_S,
 ) -> Reference:
     """Return the reference of a workload; made by two runs unless it is there.
 
@@ -138,11 +143,13 @@ def reference(
         Where data and references are kept; the workload's data are made there if they are not.
     say
         Told what is being done.
+    timeout_s
+        How long each of the runs may take.
 
     Raises
     ------
     TrialFailed
-        When a cell fails, or a run ends without a result.
+        When a cell fails, or a run ends without a result, or not in time.
     """
     workload.prepare(folder, scale, say)
     cells = workload.cells(parameters)
@@ -152,12 +159,38 @@ def reference(
         / "references"
         / f"{workload.name}-{_digest(workload, cells, environment, _data_facts(workload, folder, scale))}"
     )
-    if not (place / "reference.json").is_file():
+    if not _is_there(place):
         memory_bytes = workload.needs(scale, parameters)[1]
         # Anyone's notebook may write into its folder, and what memory it needs is not known.
         apart = workload.directory is not None or 2 * memory_bytes > psutil.virtual_memory().available
-        _make(workload, cells, environment, place, say, at_once=1 if apart else 2)
+        with _making(place.parent) as work:
+            if not _is_there(place):  # another process may have made it meanwhile
+                say(f"{workload.name}: two reference runs")
+                _make(_Runs(workload, cells, environment, work, timeout_s), place, apart=apart)
     return _read(place)
+
+
+def _is_there(place: Path) -> bool:
+    return (place / "reference.json").is_file()
+
+
+@contextmanager
+def _making(references: Path) -> Iterator[Path]:
+    """Give the folder that references are made in to one process at a time, without what a killed one has left there."""
+    work = references / ".partial"
+    references.mkdir(parents=True, exist_ok=True)
+    with (references / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _clear(work)
+        try:
+            yield work
+        finally:
+            _clear(work)
+
+
+def _clear(work: Path) -> None:
+    clear_tree(work)
+    remove_tree(work)
 
 
 def _digest(workload: Workload, cells: Sequence[str], environment: Mapping[str, str], data: object) -> str:
@@ -190,63 +223,73 @@ def _data_facts(workload: Workload, folder: Path, scale: float) -> object:
     ]
 
 
-def _make(
-    workload: Workload,
-    cells: Sequence[str],
-    environment: Mapping[str, str],
-    place: Path,
-    say: Say,
-    *,
-    at_once: int,
-) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
-    try:
-        say(f"{workload.name}: two reference runs")
-        orders = []
-        for number in (1, 2):
-            folder = partial if number == 1 else partial / "second"
-            folder.mkdir(exist_ok=True)
-            order = Order(cells, environment["NBDATA"], workload.excluded, keep_portraits=number == 1)
-            orders.append((order, folder))
-        with ThreadPoolExecutor(at_once) as both:
-            first, second = both.map(lambda each: _run(workload, each[0], environment, each[1]), orders)
-        shutil.rmtree(partial / "second")
-        first["unstable"] = _unstable(first, second)
-        first["excluded"] = workload.all_excluded(first["data_names"])
-        for name in ("order.json", "run.json", "output.txt"):
-            (partial / name).unlink()
-        write_json(partial / "reference.json", first)
-        if first["unstable"]:
-            _judge_without(partial, first)
-        _move(partial, place)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Two runs of the same, each in a folder of its own."""
 
+    workload: Workload
+    cells: Sequence[str]
+    environment: Mapping[str, str]
+    work: Path
+    timeout_s: float
 
-def _run(workload: Workload, order: Order, environment: Mapping[str, str], folder: Path) -> dict[str, Any]:
-    path = order.write(folder)
-    with (folder / "output.txt").open("w") as output, tempfile.TemporaryDirectory() as away:
+    def folder(self, number: int) -> Path:
+        return self.work / str(number)
+
+    def run(self, number: int) -> dict[str, Any]:
+        """Run the cells; the first run keeps its portraits.
+
+        Raises
+        ------
+        TrialFailed
+            It gave no result, or not in time.
+        """
+        name, folder = self.workload.name, self.folder(number)
+        (folder / "away").mkdir(parents=True)
+        order = Order(
+            self.cells, self.environment["NBDATA"], self.workload.excluded, keep_portraits=number == 1
+        )
+        log = folder / "output.txt"
         python_path = os.pathsep.join(filter(None, [str(_HOME.parent), os.environ.get("PYTHONPATH")]))
-        done = subprocess.run(
-            [sys.executable, "-m", "harness.podworkloads.run", str(path)],
-            env={**os.environ, **environment, "PYTHONPATH": python_path},
-            cwd=workload.directory or away,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    result = folder / "run.json"
-    if not result.is_file():
-        said = (folder / "output.txt").read_text(errors="replace").strip().splitlines()
-        last = said[-1] if said else "it said nothing"
-        raise TrialFailed(
-            f"{workload.name}: the reference run ended with {done.returncode} and no result: {last}"
-        )
-    answer: dict[str, Any] = json.loads(result.read_text())
-    if "failed" in answer:
-        raise TrialFailed(f"{workload.name}: {answer['failed']}")
-    return answer
+        try:
+            code = run_child(
+                [sys.executable, "-m", "harness.podworkloads.run", str(order.write(folder))],
+                folder,
+                log,
+                self.timeout_s,
+                {**self.environment, "PYTHONPATH": python_path},
+                self.workload.directory or folder / "away",
+            )
+        except TrialTimeout as error:
+            raise TrialTimeout(f"{name}: the reference run gave {error}") from None
+        result = folder / "run.json"
+        if not result.is_file():
+            said = log.read_text(errors="replace").strip().splitlines()
+            last = said[-1] if said else "it said nothing"
+            raise TrialFailed(f"{name}: the reference run ended with {code} and no result: {last}")
+        answer: dict[str, Any] = json.loads(result.read_text())
+        if "failed" in answer:
+            raise TrialFailed(f"{name}: {answer['failed']}")
+        return answer
+
+
+def _make(runs: _Runs, place: Path, *, apart: bool) -> None:
+    with ThreadPoolExecutor(2) as both:
+        try:
+            first, second = map(runs.run, (1, 2)) if apart else both.map(runs.run, (1, 2))
+        except BaseException:
+            clear_tree(runs.work)  # ends the other run, for which the pool would wait
+            raise
+    partial = runs.folder(1)
+    first["unstable"] = _unstable(first, second)
+    first["excluded"] = runs.workload.all_excluded(first["data_names"])
+    write_json(partial / "reference.json", first)
+    if first["unstable"]:
+        _judge_without(partial, first)
+    shutil.rmtree(partial / "away")
+    for name in ("order.json", "run.json", "output.txt", LEFTOVERS):
+        (partial / name).unlink()
+    partial.rename(place)
 
 
 def _unstable(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
@@ -267,14 +310,6 @@ def _judge_without(folder: Path, made: dict[str, Any]) -> None:
                 which: portrait.digest(kept.names(version, which)) for which in cell["digests"][form]
             }
     write_json(folder / "reference.json", made)
-
-
-def _move(partial: Path, place: Path) -> None:
-    try:
-        partial.rename(place)
-    except OSError:
-        if not (place / "reference.json").is_file():  # else another process was faster
-            raise
 
 
 def _read(place: Path) -> Reference:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.errors import TrialFailed
+from harness.errors import TrialFailed, TrialTimeout
 from harness.oracle import portray
 from harness.podworkloads import WORKLOADS, Reference, from_notebook, reference
+from harness.procfs import start_ticks
 
 Make = Callable[..., Reference]
 
@@ -19,12 +26,12 @@ Make = Callable[..., Reference]
 def make(tmp_path: Path) -> Make:
     """Return what makes the reference of a notebook of these cells."""
 
-    def of(*cells: str) -> Reference:
+    def of(*cells: str, **other: Any) -> Reference:
         folder = tmp_path / "notebook"
         folder.mkdir(exist_ok=True)
         notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in cells], "nbformat": 4}
         (folder / "mine.ipynb").write_text(json.dumps(notebook))
-        return reference(from_notebook(folder / "mine.ipynb"), {}, 1.0, tmp_path / "cache")
+        return reference(from_notebook(folder / "mine.ipynb"), {}, 1.0, tmp_path / "cache", **other)
 
     return of
 
@@ -124,7 +131,9 @@ def test_a_cell_that_fails_is_named(make: Make, tmp_path: Path) -> None:
     with pytest.raises(TrialFailed, match=r"mine: cell 1 failed: ZeroDivisionError: division by zero"):
         make("a = 1", "a / 0")
 
-    assert list((tmp_path / "cache" / "references").iterdir()) == []
+    assert list((tmp_path / "cache" / "references").iterdir()) == [
+        tmp_path / "cache" / "references" / ".lock"
+    ]
 
 
 def test_a_cell_that_ends_the_process_is_told(make: Make) -> None:
@@ -132,6 +141,61 @@ def test_a_cell_that_ends_the_process_is_told(make: Make) -> None:
         TrialFailed, match=r"mine: the reference run ended with 3 and no result: it said nothing"
     ):
         make("import os\nos._exit(3)")
+
+
+def test_a_cell_is_asked_nothing_and_has_no_more_than_its_time(make: Make) -> None:
+    with pytest.raises(TrialFailed, match="mine: cell 0 failed: EOFError"):
+        make("input()")
+    with pytest.raises(TrialTimeout, match="mine: the reference run gave no result after 4 s"):
+        make("import time\ntime.sleep(300)", timeout_s=4)
+
+
+def test_whoever_stops_waiting_ends_the_runs(tmp_path: Path, make: Make) -> None:
+    note = "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(300)"
+    pid = tmp_path / "notebook" / "pid"
+
+    def interrupt() -> None:
+        while not (pid.is_file() and pid.read_text()):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    stopper = threading.Thread(target=interrupt)
+    stopper.start()
+    with pytest.raises(KeyboardInterrupt):
+        make(note)
+    stopper.join()
+
+    assert start_ticks(int(pid.read_text())) is None
+
+
+def test_both_runs_end_when_one_is_stopped(tmp_path: Path) -> None:
+    slow = replace(WORKLOADS["rmlist"], source=lambda _: ["import time\ntime.sleep(300)"])
+
+    def interrupt() -> None:
+        work = tmp_path / "references" / ".partial"
+        while len(list(work.glob("*/leftovers.jsonl"))) < 2:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    stopper, began = threading.Thread(target=interrupt), time.monotonic()
+    stopper.start()
+    with pytest.raises(KeyboardInterrupt):
+        reference(slow, {}, 0.01, tmp_path)
+    stopper.join()
+
+    assert time.monotonic() - began < 60
+    assert [path.name for path in (tmp_path / "references").iterdir()] == [".lock"]
+
+
+def test_what_a_killed_run_has_left_is_cleared(tmp_path: Path, make: Make) -> None:
+    left = tmp_path / "cache" / "references" / ".partial" / "1"
+    left.mkdir(parents=True)
+    (left / "0.portrait").touch()
+
+    make("a = 1")
+
+    assert not left.parent.exists()
 
 
 def test_rmtree_leaves_its_helpers_out(tmp_path: Path) -> None:
