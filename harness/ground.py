@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -102,8 +103,10 @@ class Ground:
 
 
 def harness_digest() -> str:
-    """Return one digest of the harness's own sources."""
-    return source_digest(Path(__file__).parent)
+    """Return one digest of the harness's own sources: its package, and the notebooks that it executes."""
+    package = Path(__file__).parent
+    digests = [source_digest(folder) for folder in (package, package.parent / "notebooks")]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def systems_here(names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -33,6 +33,7 @@ ENVIRONMENT: Final = (
     "PYTHONHASHSEED",
     "PYTHONMALLOC",
 )
+_SOURCES: Final = frozenset({".py", ".c", ".h", ".toml", ".json", ".ipynb"})
 _PACKAGES: Final = (
     "ZODB",
     "blake3",
@@ -137,9 +138,9 @@ def commit_of(folder: Path) -> Commit:
 
 
 def source_digest(folder: Path) -> str:
-    """Return one digest of all Python and C sources below a folder, by relative name and content."""
+    """Return one digest of all sources below a folder (Python, C, settings, notebooks), by relative name and content."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*.*") if path.suffix in {".py", ".c", ".h"}):
+    for path in sorted(path for path in folder.rglob("*.*") if path.suffix in _SOURCES):
         digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

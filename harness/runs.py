@@ -40,7 +40,7 @@ __all__ = [
 
 _GENERATED: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 # Facts of a run, as people call them.
-_CALLED: Final = {"cpu_count": "number of cpus", "harness_digest": "harness"}
+_CALLED: Final = {"cpu_count": "number of cpus", "harness_digest": "harness", "references": "reference run"}
 
 
 def is_named(run_id: str) -> bool:

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,8 +93,7 @@ class Campaign:
         """Write down what this run is; have data and reference runs there; say what is not tried."""
         run, plan = self.run_folder, self._plan
         facts = self._facts_now()
-        if run.exists and (other := difference(run.facts(), facts, _SAME)):
-            raise UsageError(f"run {run.run_id} was measured with another {other}: begin a new one")
+        self._refuse_another(facts, _SAME)
         for system, state, reason in dict.fromkeys((c.system, *why) for c, why in self._without.items()):
             progress.say(f"{system}: {state.replace('_', ' ')}: {reason}")
         facts["references"] = {}
@@ -104,6 +103,7 @@ class Campaign:
             facts["references"][str(asked)] = made.folder.name
             if made.unstable:
                 progress.say(f"{asked}: not judged, as two runs differ in it: {', '.join(made.unstable)}")
+        self._refuse_another(facts, ["references"])
         self._facts = facts
         if not run.exists:
             run.begin(facts)
@@ -117,6 +117,12 @@ class Campaign:
                 elif case not in self._without:
                     todo.append(case.id(plan))
         progress.expect(todo, done)
+
+    def _refuse_another(self, facts: Mapping[str, Any], names: Sequence[str]) -> None:
+        """Let a run go on with what it was begun with only."""
+        run = self.run_folder
+        if run.exists and (other := difference(run.facts(), facts, names)):
+            raise UsageError(f"run {run.run_id} was measured with another {other}: begin a new one")
 
     def _facts_now(self) -> dict[str, Any]:
         plan = self._plan

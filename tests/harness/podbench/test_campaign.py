@@ -79,6 +79,20 @@ def test_a_run_that_was_stopped_goes_on_and_interleaves(home: Home) -> None:
         Campaign(plan("snp,noop", rounds=3), home, begun).run(Said())
 
 
+@pytest.mark.timeout(120)
+def test_a_run_does_not_go_on_beside_another_reference(home: Home, tmp_path: Path) -> None:
+    notebook = tmp_path / "mine.ipynb"
+    asked = Request(systems="noop", notebook=str(notebook))
+    notebook.write_text(json.dumps({"cells": [{"cell_type": "code", "source": "a = 1"}]}))
+    campaign = Campaign(make_plan(asked), home)
+    with pytest.raises(KeyboardInterrupt):
+        campaign.run(Said("round 1 of 1: noop"))
+
+    notebook.write_text(json.dumps({"cells": [{"cell_type": "code", "source": "a = 2"}]}))
+    with pytest.raises(UsageError, match="was measured with another reference run: begin a new one"):
+        Campaign(make_plan(asked), home, RunFolder(campaign.run_folder.folder)).run(Said())
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_cell_that_fails_under_a_system_is_a_result_with_a_reason(home: Home, tmp_path: Path) -> None:
