@@ -18,6 +18,8 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import BinaryIO, Final, cast
 
+import lz4.frame
+
 from harness.errors import HarnessError
 from harness.systems.pod._files import FilePerSave, file_per_save
 from harness.systems.pod._picklers import Dill, Pickle, Pickler, PurePickle, Readable, Writable
@@ -36,15 +38,11 @@ class Lz4Snapshots(FilePerSave):
 
     @contextmanager
     def _encoded(self, file: BinaryIO) -> Iterator[Writable]:
-        import lz4.frame
-
         with lz4.frame.open(file, "wb") as compressed:
             yield compressed
 
     @contextmanager
     def _decoded(self, file: BinaryIO) -> Iterator[Readable]:
-        import lz4.frame
-
         with lz4.frame.open(file, "rb") as plain:
             yield plain
 

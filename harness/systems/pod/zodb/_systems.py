@@ -25,6 +25,9 @@ class _Zodb(Synchronous):
     """
 
     def __init__(self, name: str, folder: Path, fidelity: str) -> None:
+        import ZODB._compat
+        import ZODB.FileStorage  # noqa: F401  (now: the first save is timed)
+
         super().__init__(name, folder)
         self._root = root_of(fidelity)
         self.saves_code = self._root.saves_code

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -187,6 +189,25 @@ def test_a_save_in_the_background_is_measured_and_others_are_not(
     assert times.lock_s == []
     assert all(seconds > 0 and stored > 0 for seconds, stored in times.background)
     assert system.take_times().background == []
+
+
+@pytest.mark.parametrize("name", sorted({*PICKLERS} - {"shev"}))  # which has Python choose a database then
+def test_the_first_save_imports_nothing(name: str, tmp_path: Path) -> None:
+    if how_to_get(name):
+        pytest.skip(f"{name} is not installed: {how_to_get(name)}")
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from harness.systems.pod import open_system\n"
+        f"system = open_system({name!r}, Path('store'))\n"
+        "before = set(sys.modules)\n"
+        "system.save({'a': [1]})\n"
+        "print(sorted(set(sys.modules) - before))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
 
 
 def test_a_folder_with_files_in_it_is_refused(tmp_path: Path) -> None:
