@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import random
 import sys
 import time
 from pathlib import Path
@@ -37,13 +36,12 @@ def _judge(order: Order, *, code: bool) -> ReferenceJudge:
 
 def run_warm(order: Order) -> dict[str, Any]:
     """Run the session and load each version in the same process, which still has everything at hand."""
-    random.seed(order.seed)
-    _seed_numpy(order.seed)
     cells = workload_of(order).cells(order.parameters)
     excluded = reference_of(order).excluded if order.exclude else ()
     system = open_system(order.system, order.store, fidelity=order.fidelity)
     try:
         session = Session(system, excluded)
+        system.seed(order.seed)  # after it was opened, which may draw numbers, too
         cpus = os.sched_getaffinity(0)
         share = other_cpu_share(cpus, lambda: session.run(cells, collect=order.fidelity != "paper"))
         loads = measure_loads(
@@ -90,12 +88,6 @@ def _forget(store: Path) -> Proof:
     """Have the kernel forget the store's files; those of libraries stay, for everyone alike."""
     gc.collect()
     return evict(path for path in sorted(store.rglob("*")) if path.is_file())
-
-
-def _seed_numpy(seed: int) -> None:
-    import numpy as np
-
-    np.random.seed(seed)
 
 
 def main(arguments: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType
@@ -10,7 +11,7 @@ from typing import Any
 
 from harness.systems.pod._protocol import Times
 
-__all__ = ["Synchronous", "bytes_below"]
+__all__ = ["Synchronous", "bytes_below", "seed_this_process"]
 
 
 class Synchronous:
@@ -30,6 +31,9 @@ class Synchronous:
     def namespace(self) -> dict[str, Any]:
         return {"__name__": "__main__"}
 
+    def seed(self, number: int) -> None:
+        seed_this_process(number)
+
     def run(self, code: CodeType, _source: str, namespace: dict[str, Any]) -> None:
         exec(code, namespace)  # noqa: S102  (the cells of a workload)
 
@@ -44,6 +48,14 @@ class Synchronous:
 
     def close(self) -> None:
         """Nothing is open between saves."""
+
+
+def seed_this_process(number: int) -> None:
+    """Seed `random` and numpy, which is imported for it."""
+    import numpy as np
+
+    random.seed(number)
+    np.random.seed(number)
 
 
 def bytes_below(folder: Path) -> int:

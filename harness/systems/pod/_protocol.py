@@ -4,6 +4,7 @@ A system is opened on a folder of its own, gives the namespace that cells run in
 
     system = open_system("pga", folder)
     ns = system.namespace()
+    system.seed(123)
     system.run(compile(source, "<cell>", "exec"), source, ns)
     version = system.save(ns, exclude={"df"})
     system.join()
@@ -68,6 +69,9 @@ class VersionSystem(Protocol):
 
     def namespace(self) -> dict[str, Any]:
         """Return a new namespace that cells can run in."""
+
+    def seed(self, number: int) -> None:
+        """Seed `random` and numpy in the process where cells run."""
 
     def run(self, code: CodeType, source: str, namespace: dict[str, Any]) -> None:
         """Execute one cell."""

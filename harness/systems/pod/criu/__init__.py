@@ -39,6 +39,9 @@ class Criu(Synchronous):
         self._last: Path | None = None
         self._session = None if existing else Session(self._sessions / "live")
 
+    def seed(self, number: int) -> None:
+        self._live.ask({"seed": number})
+
     def run(self, _code: CodeType, source: str, _namespace: dict[str, Any]) -> None:
         """Run a cell in the session.
 

@@ -27,7 +27,7 @@ _LIMIT_S: Final = 600.0
 
 
 class Session:
-    """A running session, whose requests and answers are files in a folder.
+    """A running session, whose requests and answers are files in a folder; cells run in this process's current folder.
 
     Parameters
     ----------
@@ -44,7 +44,6 @@ class Session:
             command = [helper, "--pdeathsig", "KILL", "--", *command]
         self._process = subprocess.Popen(
             command,
-            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

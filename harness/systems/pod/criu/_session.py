@@ -14,9 +14,14 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import random
 import sys
 import time
 import traceback
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -48,6 +53,9 @@ def serve(path: Path, namespace: dict[str, Any]) -> dict[str, Any]:
     """Do what is asked for; an error of a cell is an answer."""
     request = pickle.loads(path.read_bytes())  # noqa: S301  (the harness wrote it)
     try:
+        if "seed" in request:
+            random.seed(request["seed"])
+            sys.meta_path.insert(0, SeededNumpy(request["seed"]))
         if "source" in request:
             exec(compile(request["source"], "<cell>", "exec", dont_inherit=True), namespace)  # noqa: S102
         if "variables" in request:
@@ -55,6 +63,37 @@ def serve(path: Path, namespace: dict[str, Any]) -> dict[str, Any]:
         return {"given": given(namespace, request["names"], request["without"])} if "names" in request else {}
     except Exception:  # noqa: BLE001  (a cell may raise anything; the harness raises it there)
         return {"error": traceback.format_exc()}
+
+
+class SeededNumpy(MetaPathFinder):
+    """Seeds numpy when a cell imports it: without that its pages would be in no notebook's image.
+
+    Parameters
+    ----------
+    number
+        The seed.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find `numpy.random` as Python does, and have its loader seed it."""
+        if name != "numpy.random":
+            return None
+        sys.meta_path.remove(self)
+        spec: Any = find_spec(name)
+        execute = spec.loader.exec_module
+
+        def execute_seeded(module: ModuleType) -> None:
+            execute(module)
+            module.seed(self._number)
+
+        spec.loader.exec_module = execute_seeded
+        found: ModuleSpec = spec
+        return found
 
 
 def given(namespace: dict[str, Any], names: list[str] | None, without: list[str]) -> bytes:
@@ -117,4 +156,5 @@ def answer(path: Path, found: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    sys.path[0] = str(Path.cwd())  # as `python -m` has it
     main(Path(sys.argv[1]))

@@ -10,7 +10,7 @@ from types import CodeType
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.systems.pod._base import bytes_below
+from harness.systems.pod._base import bytes_below, seed_this_process
 from harness.systems.pod._protocol import Times, Version, variables
 from harness.systems.pod._servers import Server
 from harness.systems.pod.store._configurations import Configuration
@@ -61,6 +61,9 @@ class PodStore:
         import pod
 
         return pod.new_managed_namespace({"__name__": "__main__"})
+
+    def seed(self, number: int) -> None:
+        seed_this_process(number)
 
     def run(self, code: CodeType, source: str, namespace: dict[str, Any]) -> None:
         if not self._row.ascc:
