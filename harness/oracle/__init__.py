@@ -23,6 +23,6 @@ from __future__ import annotations
 
 from harness.oracle._compare import differences
 from harness.oracle._portrait import Portrait
-from harness.oracle._portray import portray
+from harness.oracle._portray import MACHINERY, portray
 
-__all__ = ["Portrait", "differences", "portray"]
+__all__ = ["MACHINERY", "Portrait", "differences", "portray"]

@@ -11,9 +11,10 @@ from harness.oracle._atoms import AS_THEY_ARE, ATOMS, shown
 from harness.oracle._describe import Eye, Part, describe
 from harness.oracle._portrait import NAMESPACE, Node, Portrait, Ref, Span
 
-__all__ = ["portray"]
+__all__ = ["MACHINERY", "portray"]
 
-_MACHINERY: Final = re.compile(r"__.*__|In|Out|_{1,3}|_\d+|_i{0,3}|_i\d+|_[dio]h")
+MACHINERY: Final = re.compile(r"__.*__|In|Out|_{1,3}|_\d+|_i{0,3}|_i\d+|_[dio]h")
+"""What is called so is no variable: Python's and IPython's own names."""
 
 
 def portray(
@@ -32,7 +33,7 @@ def portray(
     """
     items = dict(dict.items(namespace) if isinstance(namespace, dict) else namespace.items())
     if names is None:
-        chosen = [name for name in items if not _MACHINERY.fullmatch(name)]
+        chosen = [name for name in items if not MACHINERY.fullmatch(name)]
     else:
         chosen = [name for name in names if name in items]
     with warnings.catch_warnings():

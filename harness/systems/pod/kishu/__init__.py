@@ -3,7 +3,7 @@
 It lives in IPython, as its users have it, and in an environment of its own (``make peers PEERS=kishu``), whose interpreter
 runs the trial. Its commit, which it makes when a cell has run, is what is timed as the save. Checking out gives all variables
 of a commit, whatever names are asked for, in the place of those that are there: the session's namespace is what a load gives.
-What it cannot store it computes again.
+What it cannot store it computes again. Variables whose names begin with an underscore it leaves out.
 
 Of release 0.3.4 two things are known, in a kernel as here. It puts a namespace of its own into the shell, which dill does
 not find as that of `__main__`: a function that is restored finds no variable of the session. And it follows functions that
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import random
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
@@ -22,12 +23,14 @@ from types import CodeType
 from typing import Any, Final
 
 from harness.home import find_home
+from harness.oracle import MACHINERY
 from harness.systems.pod._base import Synchronous, bytes_below
 from harness.systems.pod._protocol import Registration, Version, VersionSystem
 
 __all__ = ["SYSTEMS", "Kishu"]
 
 _HOW: Final = "make peers PEERS=kishu"
+_WHY_UNSAVED: Final = "Kishu takes its name for one of IPython's own"
 _CATEGORIES: Final = ("CLI", "COMMIT_GRAPH", "IDGRAPH", "JUPYTERINT", "OPTIMIZER", "PLANNER", "PROFILER")
 
 
@@ -48,6 +51,7 @@ class Kishu(Synchronous):
             f"from kishu import init_kishu; init_kishu({str(notebook)!r})", silent=True
         ).raise_error()
         self._kishu = self._shell.user_ns["_kishu"]
+        self._there = frozenset(dict.keys(self._shell.user_ns))
         self._shell.events.unregister("post_run_cell", self._kishu.post_run_cell)
         self._result: Any = None
 
@@ -62,15 +66,28 @@ class Kishu(Synchronous):
     def save(self, _namespace: Mapping[str, Any], exclude: Collection[str] = ()) -> Version:
         shown = self.namespace()
         left_out = {name: dict.pop(shown, name) for name in exclude if dict.__contains__(shown, name)}
+        drawn = random.getstate()
         try:
             self._kishu.post_run_cell(self._result)
         finally:
             dict.update(shown, left_out)
+            random.setstate(drawn)  # it draws names of branches; cells are to draw what they do without it
+        self._unsaved = dict.fromkeys(self._not_stored() - set(exclude), _WHY_UNSAVED)
         return str(self._kishu._kishu_graph.head())
 
     def load(self, version: Version, names: Sequence[str] | None = None) -> Mapping[str, Any]:
         self._kishu.checkout(str(version), skip_notebook=True)
+        for name in self._not_stored():
+            dict.pop(self._shell.user_ns, name)  # of another version
         return self.namespace()
+
+    def _not_stored(self) -> set[str]:
+        """Return the names of the variables that Kishu leaves out."""
+        from kishu.jupyter.namespace import Namespace
+
+        items = dict.items(self._shell.user_ns)
+        users = [item for item in items if item[0] not in self._there and not MACHINERY.fullmatch(item[0])]
+        return {item[0] for item in users if not Namespace.no_ipython_var(item)}
 
     def size(self) -> int:
         return bytes_below(self._folder)
