@@ -1,9 +1,10 @@
 """The process whose image CRIU takes: it runs cells like a kernel, apart from the harness.
 
-``python _session.py FOLDER``; nothing of the harness is imported, so that the image is a notebook's. Request N is a file
-``request-N`` that appears in the folder, the answer another; nothing is open while an image is taken. A session that was
-restored from an image waits where that one waited: for request N. Instead it finds ``restore-N``, with the names that it is
-asked for, gives them in ``given-N`` and ends. The live one is past N by then.
+``python _session.py FOLDER``; nothing of the harness is imported, so that the image is a notebook's. Only dill is, which gives
+the variables: else every load would import it. Request N is a file ``request-N`` that appears in the folder, the answer
+another; nothing is open while an image is taken. A session that was restored from an image waits where that one waited: for
+request N. Instead it finds ``restore-N``, with the names that it is asked for, gives them in ``given-N`` and ends. The live
+one is past N by then.
 
 Variables go from process to process by dill, with all that functions among them read: for the globals of a session's
 functions are its namespace, and there they are that of the process which takes them.
@@ -25,6 +26,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
+
+import dill
 
 _POLL_S = 0.001
 _NAMESPACE = "namespace"
@@ -98,8 +101,6 @@ class SeededNumpy(MetaPathFinder):
 
 def given(namespace: dict[str, Any], names: list[str] | None, without: list[str]) -> bytes:
     """Return variables, and what functions among them read, as bytes for `take`."""
-    import dill
-
     shown = {
         name: value
         for name, value in namespace.items()
@@ -127,8 +128,6 @@ def given(namespace: dict[str, Any], names: list[str] | None, without: list[str]
 
 def take(data: bytes, namespace: dict[str, Any]) -> None:
     """Put variables into a namespace, which is that of `__main__`."""
-    import dill
-
     class Unpickler(dill.Unpickler):  # type: ignore[misc]
         def persistent_load(self, _name: str) -> dict[str, Any]:
             return namespace

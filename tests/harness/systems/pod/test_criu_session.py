@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.systems.pod.criu import Criu
+from harness.systems.pod.criu import Criu, _client
 from harness.systems.pod.criu._session import take
 
 Opener = Callable[..., Criu]
@@ -71,3 +73,50 @@ def test_cells_run_in_the_current_folder(
     run(system, "import os\nfrom beside import here\nfolder = os.getcwd()")
 
     assert held(system, "here", "folder") == {"here": "a module beside the notebook", "folder": str(tmp_path)}
+
+
+def test_what_a_load_needs_is_imported_before(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = opened()
+    run(system, "import sys\nthere = 'dill' in sys.modules")
+
+    assert held(system, "there") == {"there": True}
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom harness.systems.pod.criu import Criu\n"
+        "Criu('criu', Path(sys.argv[1]), incremental=False, transfers=False, existing=True)\nprint('dill' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(system._folder)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
+
+
+def test_what_is_left_out_of_a_save_is_not_pickled(
+    opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_client, "run", lambda *_arguments: None)
+    system = opened()
+    run(
+        system,
+        "class Counted:\n"
+        "    def __init__(self, file): self.file = file\n"
+        "    def __reduce__(self):\n"
+        "        with open(self.file, 'a') as file: file.write('x')\n"
+        "        return str, ()\n"
+        f"left_out, kept = Counted({str(tmp_path / 'left-out')!r}), Counted({str(tmp_path / 'kept')!r})",
+    )
+    system.save({}, exclude={"left_out"})
+
+    assert not (tmp_path / "left-out").exists()
+    assert (tmp_path / "kept").read_text() == "x"
+
+
+def test_what_cannot_be_given_to_another_process_is_named(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_client, "run", lambda *_arguments: None)
+    system = opened(transfers=True)
+    run(system, "a = 1\nunfinished = (n for n in ())")
+    system.save({})
+
+    assert system.unsaved == {"unfinished": "HarnessError: TypeError: cannot pickle 'generator' object"}
+    run(system, "del unfinished")
+    system.save({})
+    assert system.unsaved == {}
