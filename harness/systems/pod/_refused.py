@@ -27,12 +27,12 @@ class LeavingOut:
         Does with some variables what saving them does, but keeps nothing; raises what the library raises.
     """
 
-    def __init__(self, attempt: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(self, attempt: Callable[[Mapping[str, Any]], object]) -> None:
         self._attempt = attempt
         self._known: set[str] = set()
 
     def save(
-        self, variables: Mapping[str, Any], write: Callable[[Mapping[str, Any]], None]
+        self, variables: Mapping[str, Any], write: Callable[[Mapping[str, Any]], object]
     ) -> dict[str, str]:
         """Give `write` as many variables as it takes; return why the others are left out.
 

@@ -5,7 +5,8 @@ process's image and leaves it running. A load restores the image in a PID namesp
 asks it for the variables. What a process holds is in its image, so nothing is unsaved; what is asked for comes through dill.
 
 The published system started another process at each save, gave it the variables through dill, and took that one's image; so
-does `fidelity="paper"`, and so must a save that leaves variables out. There is then nothing for `crii` to share.
+does `fidelity="paper"`, and so must a save that leaves variables out. What dill refuses is unsaved then, and there is nothing
+for `crii` to share.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Final
 
+from harness.errors import HarnessError
 from harness.systems.pod._base import Synchronous, bytes_below
 from harness.systems.pod._protocol import Registration, Version, VersionSystem
+from harness.systems.pod._refused import LeavingOut
 from harness.systems.pod.criu._client import Session, restored
 from harness.systems.pod.criu._program import how_to_get, version, why_no_tracking
 
@@ -36,6 +39,7 @@ class Criu(Synchronous):
         self._images = self._folder / "images"
         self._images.mkdir(exist_ok=True)
         self._sessions = self._folder / "sessions"
+        self._leaving_out = LeavingOut(self._given)
         self._incremental = incremental
         self._transfers = transfers
         self._count = 0
@@ -73,13 +77,26 @@ class Criu(Synchronous):
 
     def _transferred(self, images: Path, exclude: set[str]) -> int:
         """Take the image of another process that was given the variables."""
-        data = self._live.ask({"names": None, "without": sorted(exclude)})["given"]
+        held = self._live.ask({"which": None})["names"]
+        given: list[bytes] = []
+        self._unsaved = self._leaving_out.save(
+            dict.fromkeys(name for name in held if name not in exclude),
+            lambda some: given.append(self._given(some, exclude)),
+        )
         session = Session(self._sessions / str(self._count))
         try:
-            session.ask({"variables": data})
+            session.ask({"variables": given[-1]})
             return session.image(images)
         finally:
             session.end()
+
+    def _given(self, some: Collection[str], exclude: Collection[str] = ()) -> bytes:
+        """Return variables of the session, as it gives them."""
+        try:
+            found: bytes = self._live.ask({"names": list(some), "without": sorted(exclude)})["given"]
+        except HarnessError as error:
+            raise HarnessError(str(error).splitlines()[-1]) from error  # of a traceback
+        return found
 
     def load(self, version: Version, names: Sequence[str] | None = None) -> Mapping[str, Any]:
         count, waits_for = str(version).split(":")

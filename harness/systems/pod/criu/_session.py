@@ -63,6 +63,8 @@ def serve(path: Path, namespace: dict[str, Any]) -> dict[str, Any]:
             exec(compile(request["source"], "<cell>", "exec", dont_inherit=True), namespace)  # noqa: S102
         if "variables" in request:
             take(request["variables"], namespace)
+        if "which" in request:
+            return {"names": list(variables(namespace))}
         return {"given": given(namespace, request["names"], request["without"])} if "names" in request else {}
     except Exception:  # noqa: BLE001  (a cell may raise anything; the harness raises it there)
         return {"error": traceback.format_exc()}
@@ -99,13 +101,14 @@ class SeededNumpy(MetaPathFinder):
         return found
 
 
+def variables(namespace: dict[str, Any]) -> dict[str, Any]:
+    """Return what cells have bound."""
+    return {name: value for name, value in namespace.items() if not (name[:2] == name[-2:] == "__")}
+
+
 def given(namespace: dict[str, Any], names: list[str] | None, without: list[str]) -> bytes:
     """Return variables, and what functions among them read, as bytes for `take`."""
-    shown = {
-        name: value
-        for name, value in namespace.items()
-        if not (name[:2] == name[-2:] == "__") and name not in without
-    }
+    shown = {name: value for name, value in variables(namespace).items() if name not in without}
     stream, read = io.BytesIO(), set[str]()
 
     class Pickler(dill.Pickler):  # type: ignore[misc]
