@@ -70,7 +70,7 @@ class Criu(Synchronous):
         images = self._images / str(self._count)
         if self._transfers or exclude:
             return f"{self._count}:{self._transferred(images, set(exclude))}"
-        waits_for = self._live.image(images, self._last)
+        waits_for = self._live.image(images, self._last, tracks=self._incremental)
         if self._incremental:
             self._last = images
         return f"{self._count}:{waits_for}"

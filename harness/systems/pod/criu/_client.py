@@ -58,19 +58,23 @@ class Session:
         _write(self._folder / f"request-{number}", request)
         return _awaited(self._folder / f"answer-{number}", lambda: self._process.poll() is not None)
 
-    def image(self, images: Path, parent: Path | None = None) -> int:
+    def image(self, images: Path, parent: Path | None = None, *, tracks: bool = False) -> int:
         """Take the process's image, durably, and let it go on; return what `restored` needs.
 
         Parameters
         ----------
         parent
             Keep only the pages that changed since this image.
+        tracks
+            Whether this image can be such a parent.
         """
         images.mkdir()
         arguments = ["dump", "-t", str(self._process.pid), "--leave-running"]
         if parent is not None:
             arguments += ["--prev-images-dir", os.path.relpath(parent, images)]
-        run([*arguments, "--track-mem"] if parent is not None else arguments, images)
+        if tracks:
+            arguments.append("--track-mem")
+        run(arguments, images)
         sync_tree(images)
         waits_for = self._number
         self.ask({})  # from here on it waits for another request than its image does

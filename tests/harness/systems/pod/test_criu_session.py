@@ -120,3 +120,18 @@ def test_what_cannot_be_given_to_another_process_is_named(
     run(system, "del unfinished")
     system.save({})
     assert system.unsaved == {}
+
+
+def test_pages_are_tracked_from_the_first_image_on(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch, incremental: bool
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(_client, "run", lambda arguments, _images: commands.append(arguments))
+    system = opened(incremental=incremental)
+    for number in range(3):
+        run(system, f"a = {number}")
+        system.save({})
+
+    assert ["--track-mem" in command for command in commands] == [incremental] * 3
+    parents = ["--prev-images-dir" in command for command in commands]
+    assert parents == [False, incremental, incremental]
