@@ -116,7 +116,8 @@ class Session:
             for place, (taken, stored) in enumerate(times.background)
         ]
         self.unsaved.append(dict(self._system.unsaved))
-        self.samples["dumps"].append({"nth": number, "time_s": seconds, "storage_b": self._system.size()})
+        stored = _told(f"the size of the store after cell {number}", self._system.size)
+        self.samples["dumps"].append({"nth": number, "time_s": seconds, "storage_b": stored})
 
 
 def _told(what: str, work: Callable[[], Any]) -> Any:

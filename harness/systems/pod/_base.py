@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -59,8 +60,10 @@ def seed_this_process(number: int) -> None:
 
 
 def bytes_below(folder: Path) -> int:
-    """Return the bytes of all files in a folder and those below it."""
+    """Return the bytes of all files in a folder and those below it. It may be written to meanwhile: what is gone is no more."""
     found = 0
     for parent, _folders, files in os.walk(folder):
-        found += sum(os.lstat(os.path.join(parent, file)).st_size for file in files)  # noqa: PTH118  (walked often)
+        for file in files:
+            with suppress(FileNotFoundError):
+                found += os.lstat(os.path.join(parent, file)).st_size  # noqa: PTH118  (walked often)
     return found

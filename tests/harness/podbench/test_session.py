@@ -79,6 +79,15 @@ def test_a_step_that_fails_is_named(cells: list[str], said: str) -> None:
     assert gc.isenabled()
 
 
+def test_a_store_whose_size_is_not_to_be_had_is_named() -> None:
+    class Sizeless(FakeSystem):
+        def size(self) -> int:
+            raise OSError("the disk is gone")
+
+    with pytest.raises(TrialFailed, match=r"^the size of the store after cell 0: OSError: the disk is gone$"):
+        Session(Sizeless()).run(CELLS)
+
+
 @pytest.mark.parametrize("collect", [True, False])
 def test_cycles_are_collected_while_cells_run_unless_that_is_switched_off(collect: bool) -> None:
     system = FakeSystem()

@@ -122,6 +122,7 @@ def test_what_cannot_be_given_to_another_process_is_named(
     assert system.unsaved == {}
 
 
+@pytest.mark.parametrize("incremental", [False, True])
 def test_pages_are_tracked_from_the_first_image_on(
     opened: Opener, monkeypatch: pytest.MonkeyPatch, incremental: bool
 ) -> None:
