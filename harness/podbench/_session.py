@@ -13,15 +13,13 @@ import resource
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from harness.errors import TrialFailed
-from harness.procfs import cpu_totals, own_cpu_s, peak_rss_bytes
+from harness.procfs import cpu_s, cpu_totals, descendants, own_cpu_s, peak_rss_bytes
 from harness.systems.pod import VersionSystem
 
 __all__ = ["Session", "other_cpu_share"]
-
-_IO: Final = Path("/proc/self/io")
 
 
 class Session:
@@ -62,7 +60,7 @@ class Session:
             A cell, a save or the wait for it raised; the message says which.
         """
         _forget_peak()
-        written, cpu, begin = _written_bytes(), own_cpu_s(), time.perf_counter()
+        written, cpu, begin = _written_bytes(), _cpu_s(), time.perf_counter()
         self._namespace = self._system.namespace()
         if not collect:
             gc.disable()
@@ -72,6 +70,7 @@ class Session:
             self._last_join(len(cells))
         finally:
             gc.enable()
+        wall_s = time.perf_counter() - begin
         # What goes on behind a save is joined by the next one, or at the end: what it left out is told one dump later.
         self.unsaved = self.unsaved[1:] if self.samples["async_dumps"] else self.unsaved[:-1]
         sizes = [dump["storage_b"] for dump in self.samples["dumps"]]
@@ -81,9 +80,9 @@ class Session:
             "grown_bytes": sum(max(0, b - a) for a, b in zip([0, *sizes], sizes, strict=False)),
             "written_bytes": None if now is None or written is None else now - written,
             "peak_rss_bytes": peak_rss_bytes(os.getpid()) or 0,
-            "children_peak_rss_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10,
-            "cpu_s": own_cpu_s() - cpu,
-            "wall_s": time.perf_counter() - begin,
+            "children_peak_rss_bytes": _children_peak_rss_bytes(),
+            "cpu_s": _cpu_s() - cpu,
+            "wall_s": wall_s,
         }
         self._namespace = {}
 
@@ -133,21 +132,33 @@ def _forget_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
+def _cpu_s() -> float:
+    """Return the CPU seconds of this process and its children: a server, or a session of its own, lives on with it."""
+    return own_cpu_s() + sum(map(cpu_s, descendants(os.getpid())))
+
+
+def _children_peak_rss_bytes() -> int:
+    """Return the largest resident size of a child, be it that it has ended or lives."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10
+    return max([ended, *(peak_rss_bytes(pid) or 0 for pid in descendants(os.getpid()))])
+
+
 def _written_bytes() -> int | None:
-    """Return what this process and its children that ended have had written to disks; None where that is not told."""
+    """Return what this process and its children have had written to disks; None where that is not told."""
+    family = (os.getpid(), *descendants(os.getpid()))
     try:
-        lines = _IO.read_text().splitlines()
+        lines = [line for pid in family for line in Path(f"/proc/{pid}/io").read_text().splitlines()]
     except OSError:
         return None
-    return next((int(line.partition(":")[2]) for line in lines if line.startswith("write_bytes:")), None)
+    return sum(int(line.partition(":")[2]) for line in lines if line.startswith("write_bytes:"))
 
 
 def other_cpu_share(cpus: Collection[int], work: Callable[[], None]) -> float:
     """Do some work, and return the share of the processors that others took meanwhile."""
-    before, own = cpu_totals(cpus), own_cpu_s()
+    before, own = cpu_totals(cpus), _cpu_s()
     work()
     after = cpu_totals(cpus)
     busy = after.busy_s - before.busy_s
     capacity = busy + after.idle_s - before.idle_s
-    other = max(0.0, busy - (own_cpu_s() - own))
+    other = max(0.0, busy - (_cpu_s() - own))
     return other / capacity if capacity else 0.0

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.errors import TrialFailed
-from harness.podbench._session import Session
+from harness.podbench._session import Session, other_cpu_share
+from harness.procfs import cpu_totals
 from tests.harness.podbench.fakes import Behind, FakeSystem
 
 CELLS = ["a = [1]", "a.append(2); b = a", "c_odd = 3"]
@@ -86,6 +93,54 @@ def test_a_store_whose_size_is_not_to_be_had_is_named() -> None:
 
     with pytest.raises(TrialFailed, match=r"^the size of the store after cell 0: OSError: the disk is gone$"):
         Session(Sizeless()).run(CELLS)
+
+
+class WithAChild(FakeSystem):
+    """Has a process work for it, which lives on, as a database's server does."""
+
+    def save(self, namespace: Mapping[str, Any], exclude: Collection[str] = ()) -> int:
+        self.child.stdin.write(b"go on\n")
+        self.child.stdin.flush()
+        assert self.child.stdout.readline() == b"done\n"
+        return super().save(namespace, exclude)
+
+    def __enter__(self) -> WithAChild:
+        program = (
+            "import os, sys, time\n"
+            "held = bytearray(300_000_000)\n"
+            "for _ in sys.stdin:\n"
+            "    until = time.process_time() + 0.3\n"
+            "    while time.process_time() < until: pass\n"
+            "    with open(sys.argv[1], 'ab') as file:\n"
+            "        file.write(bytes(1_000_000)), file.flush(), os.fsync(file.fileno())\n"
+            "    print('done', flush=True)\n"
+        )
+        command = [sys.executable, "-c", program, str(self.file)]
+        self.child: Any = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        return self
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.file = file
+
+    def __exit__(self, *_error: object) -> None:
+        self.child.communicate()
+
+
+def test_what_a_child_uses_that_lives_on_is_the_systems(tmp_path: Path) -> None:
+    with WithAChild(tmp_path / "file") as system:
+        session = Session(system)
+        cpus = os.sched_getaffinity(0)
+        before = cpu_totals(cpus)
+        share = other_cpu_share(cpus, lambda: session.run(CELLS))
+        after = cpu_totals(cpus)
+
+    used = session.samples
+    assert used["cpu_s"] >= 0.8
+    assert used["children_peak_rss_bytes"] >= 300_000_000
+    assert used["written_bytes"] is None or used["written_bytes"] >= 3_000_000
+    busy_s = after.busy_s - before.busy_s
+    assert share * (busy_s + after.idle_s - before.idle_s) <= busy_s - 0.7
 
 
 @pytest.mark.parametrize("collect", [True, False])
