@@ -284,8 +284,7 @@ def _make(runs: _Runs, place: Path, *, apart: bool) -> None:
     first["unstable"] = _unstable(first, second)
     first["excluded"] = runs.workload.all_excluded(first["data_names"])
     write_json(partial / "reference.json", first)
-    if first["unstable"]:
-        _judge_without(partial, first)
+    _judge_without(partial, first)
     shutil.rmtree(partial / "away")
     for name in ("order.json", "run.json", "output.txt", LEFTOVERS):
         (partial / name).unlink()
@@ -301,7 +300,7 @@ def _unstable(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
 
 
 def _judge_without(folder: Path, made: dict[str, Any]) -> None:
-    """Digest again, without the names that are not judged."""
+    """Digest the sets again as they are known at the end: without the unstable names, and with all that hold data."""
     kept = _read(folder)
     for version, cell in enumerate(made["cells"]):
         for form, code in FORMS.items():

@@ -109,6 +109,15 @@ def test_variables_that_hold_the_data_are_found(make: Make, tmp_path: Path) -> N
     assert found.names(2, "all[exc]") == ("path", "size", "text2")
 
 
+def test_a_name_that_holds_data_later_only_is_left_out_of_every_version(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "notebook").mkdir()
+    (tmp_path / "notebook" / "data.csv").write_text("number\n" * 1000)
+    found = make("df = 1\nz = 2", "del df", "with open('data.csv') as file:\n    df = file.read()\ndel file")
+
+    assert found.excluded == ("df",)
+    assert found.digest(0, "all[exc]", code=True) == portray({"z": 2}).digest()
+
+
 def test_a_reference_is_made_once(make: Make) -> None:
     first = make("a = 1")
     made = (first.folder / "reference.json").stat()
