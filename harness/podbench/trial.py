@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,11 +23,14 @@ from harness.podbench._known import reference_of, workload_of
 from harness.podbench._loads import Loads, measure_loads
 from harness.podbench._order import Order
 from harness.podbench._session import Session, other_cpu_share
-from harness.systems.pod import open_system, outlives_process
+from harness.systems.pod import has_server, open_system, outlives_process
 
 __all__ = ["main", "run_cold", "run_warm"]
 
 _COLD: Final = "--cold"
+_SERVED: Final = (
+    "the database's server was started anew for these loads, and keeps in memory what they have read"
+)
 
 
 def _judge(order: Order, *, code: bool) -> ReferenceJudge:
@@ -62,11 +66,14 @@ def run_warm(order: Order) -> dict[str, Any]:
 
 
 def run_cold(order: Order, before: dict[str, Any]) -> dict[str, Any]:
-    """Open the store that another process has left, and load each version once more; its pages are dropped before each."""
+    """Open the store that another process has left, and load each version once more; its pages are dropped before each.
+
+    The proof is the worst of all. A database's server lives from the first load to the last, as its users' does.
+    """
     if not outlives_process(order.system):
         gone = Proof(reset=False, proof="not loaded: nothing is left by the process that saved")
         return {**Loads().as_json(), "open_s": 0.0, "page_cache": gone.as_json()}
-    proof = _forget(order.store)
+    proofs = [_forget(order.store)]
     begin = time.perf_counter()
     system = open_system(order.system, order.store, fidelity=order.fidelity, existing=True)
     opened_s = time.perf_counter() - begin
@@ -77,11 +84,14 @@ def run_cold(order: Order, before: dict[str, Any]) -> dict[str, Any]:
             _judge(order, code=system.saves_code),
             before["unsaved_names"],
             order.seed,
-            lambda: _forget(order.store),
+            lambda: proofs.append(_forget(order.store)),
         )
     finally:
         system.close()
-    return {**loads.as_json(), "open_s": opened_s, "page_cache": proof.as_json()}
+    worst = min(proofs, key=lambda proof: proof.reset)
+    if has_server(order.system):
+        worst = replace(worst, proof=f"{worst.proof}; {_SERVED}")
+    return {**loads.as_json(), "open_s": opened_s, "page_cache": worst.as_json()}
 
 
 def _forget(store: Path) -> Proof:

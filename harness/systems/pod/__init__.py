@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.systems.pod._micro import BASELINE, MICRO
 from harness.systems.pod._protocol import Registration, Times, Version, VersionSystem
 from harness.systems.pod._registry import (
+    has_server,
     how_to_get,
     names,
     open_system,
@@ -23,6 +24,7 @@ __all__ = [
     "Times",
     "Version",
     "VersionSystem",
+    "has_server",
     "how_to_get",
     "names",
     "open_system",

@@ -143,6 +143,8 @@ class Registration:
         The interpreter whose process runs it.
     outlives_process
         Whether another process can open what this one has saved.
+    has_server
+        Whether a server has the store, which may keep in its memory what it has read.
     """
 
     name: str
@@ -153,6 +155,7 @@ class Registration:
     refuses: Callable[[str], str | None] = _never_refuses
     python: Callable[[], str] = _interpreter
     outlives_process: bool = True
+    has_server: bool = False
 
 
 def variables(namespace: Mapping[str, Any], exclude: Collection[str] = ()) -> dict[str, Any]:

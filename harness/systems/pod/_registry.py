@@ -11,6 +11,7 @@ from harness.systems.pod import cloudpickle, criu, dill, exhaust, kishu, noop, s
 from harness.systems.pod._protocol import FIDELITIES, Registration, VersionSystem
 
 __all__ = [
+    "has_server",
     "how_to_get",
     "names",
     "open_system",
@@ -122,6 +123,11 @@ def refuses(name: str, workload: str) -> str | None:
 def outlives_process(name: str) -> bool:
     """Say whether another process can open what a system has saved: not what is in memory, or was not saved at all."""
     return registration(name).outlives_process
+
+
+def has_server(name: str) -> bool:
+    """Say whether a system's store is a server's, which may keep in its memory what it has read."""
+    return registration(name).has_server
 
 
 def python_of(name: str) -> str:

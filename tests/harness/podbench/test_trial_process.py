@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from harness.errors import TrialFailed
+from harness.kernelcache import Proof
+from harness.podbench import trial as podbench_trial
 from harness.podbench._known import make_reference, reference_of, workload_of
 from harness.podbench._order import Order
 from harness.podbench.driver import figures, start, tail
+from harness.podbench.trial import run_cold, run_warm
+from harness.systems.pod import how_to_get
 from tests.harness.podbench.factory import trial
 
 CELLS = ["a = [1]\nprint('a cell said this')", "b = [a]", "a.append(2)"]
@@ -54,6 +58,26 @@ def test_a_trial_saves_loads_and_loads_again_in_a_fresh_process(tmp_path: Path) 
         path.stat().st_size for path in order.store.rglob("*") if path.is_file()
     )
     assert "3 of 3 right" in figures(result)
+
+
+@pytest.mark.parametrize("system", ["snp", "prd"])
+def test_the_worst_proof_of_cold_loads_is_kept(
+    system: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if how := how_to_get(system):
+        pytest.skip(f"{system} is not installed: {how}")
+    order = order_in(tmp_path, system)
+    make_reference(order)
+    before = run_warm(order)
+    proofs = [
+        Proof(reset=True, proof="at first"),
+        *(Proof(reset=n != 1, proof=f"load {n}") for n in range(3)),
+    ]
+    monkeypatch.setattr(podbench_trial, "_forget", lambda _store: proofs.pop(0))
+    found = run_cold(order, before)["page_cache"]
+
+    assert (found["reset"], found["proof"].split("; ")[0], proofs) == (False, "load 1", [])
+    assert ("server was started anew" in found["proof"]) is (system == "prd")
 
 
 def test_a_trial_that_cannot_begin_is_one_line(tmp_path: Path) -> None:

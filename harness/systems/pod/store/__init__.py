@@ -42,6 +42,7 @@ def _registered(name: str, row: Configuration) -> Registration:
         how_to_get,
         version,
         outlives_process=row.saves and row.backend != "memory",
+        has_server=database is not None,
     )
 
 

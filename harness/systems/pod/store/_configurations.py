@@ -12,7 +12,6 @@ __all__ = ["DEFERRED", "OPTIONS", "Configuration", "configurations"]
 
 DEFERRED: Final = "thread-deferred"
 _LIKE: Final = "like"
-_DATABASES: Final = ("postgresql", "redis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +34,6 @@ class Configuration:
     def is_synchronous(self) -> bool:
         """Whether a save is done when its call returns."""
         return self.mode == "sync"
-
-    @property
-    def has_server(self) -> bool:
-        """Whether the store is in a database with a server of its own."""
-        return self.backend in _DATABASES
 
     def options(self, fidelity: str) -> dict[str, Any]:
         """Return what `pod.open` is given: what differs from its defaults, but for a mode that nothing asks for."""
