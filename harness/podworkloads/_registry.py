@@ -13,7 +13,7 @@ from harness.podworkloads._notebook import cells_of
 from harness.podworkloads._single_cell import SINGLE_CELL
 from harness.podworkloads._spec import published
 from harness.podworkloads._tweets import TWEETS
-from harness.podworkloads._workload import Workload
+from harness.podworkloads._workload import Workload, scaled
 
 __all__ = ["WORKLOADS", "from_notebook"]
 
@@ -38,7 +38,7 @@ _ALL: Final = (
         default_scale=0.03,
         published=published("skltweet"),
         maker=TWEETS,
-        bytes_at_full_scale=(published("skltweet").snapshot_bytes, 2_000_000_000),
+        bytes_needed=scaled(published("skltweet").snapshot_bytes, 2_000_000_000),
     ),
     Workload(
         "msciedaw",
@@ -47,7 +47,7 @@ _ALL: Final = (
         default_scale=0.02,
         published=published("msciedaw"),
         maker=SINGLE_CELL,
-        bytes_at_full_scale=(published("msciedaw").snapshot_bytes, 16_500_000_000),
+        bytes_needed=scaled(published("msciedaw").snapshot_bytes, 16_500_000_000),
     ),
     Workload(
         "nbupdate",
@@ -55,13 +55,14 @@ _ALL: Final = (
         _ours("nbupdate"),
         default_scale=0.1,
         published=published("nbupdate"),
-        bytes_at_full_scale=(published("nbupdate").snapshot_bytes, 500_000_000),
+        bytes_needed=scaled(published("nbupdate").snapshot_bytes, 500_000_000),
     ),
     Workload(
         "rmtree",
         "lists of random bytes, a share of them changed in place by each cell",
         _rmtree.cells,
         parameters=_rmtree.DEFAULTS,
+        bytes_needed=_rmtree.bytes_needed,
         excluded=_rmtree.HELPERS,
         partial=False,
     ),
@@ -70,7 +71,7 @@ _ALL: Final = (
         "a list of large bytes; functions that call each other, a closure, a cycle, lists and bytes that are shared",
         _rmlist.cells,
         default_scale=0.1,
-        bytes_at_full_scale=(_rmlist.SNAPSHOT_BYTES, 3 * _rmlist.SNAPSHOT_BYTES),
+        bytes_needed=scaled(_rmlist.SNAPSHOT_BYTES, 3 * _rmlist.SNAPSHOT_BYTES),
         excluded=_rmlist.HELPERS,
         partial=False,
     ),
@@ -79,7 +80,7 @@ WORKLOADS: Final[Mapping[str, Workload]] = MappingProxyType({workload.name: work
 
 
 def from_notebook(path: Path, data: Path | None = None) -> Workload:
-    """Return anyone's notebook as a workload.
+    """Return anyone's notebook as a workload, named ``nb-NAME``: it is none of ours, whatever its file is called.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def from_notebook(path: Path, data: Path | None = None) -> Workload:
 
     folder = path.parent.resolve()
     return Workload(
-        path.stem,
+        f"nb-{path.stem}",
         f"the notebook {path.name}",
         source,
         data=folder if data is None else data.resolve(),

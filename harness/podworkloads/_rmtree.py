@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["DEFAULTS", "ELEMENT_BYTES", "HELPERS", "SEED", "cells", "snapshot_bytes"]
+__all__ = ["DEFAULTS", "ELEMENT_BYTES", "HELPERS", "SEED", "bytes_needed", "cells"]
 
 DEFAULTS: Final[Mapping[str, int]] = MappingProxyType(
     {"tc": 10, "tv": 100, "tl": 1000, "tml": 10, "tme": 100}
@@ -43,6 +43,7 @@ def cells(parameters: Mapping[str, int]) -> list[str]:
     return [(_MUTATE if number else _CREATE).format(**values) for number in range(parameters["tc"])]
 
 
-def snapshot_bytes(parameters: Mapping[str, int]) -> int:
-    """Return about how long a snapshot is."""
-    return parameters["tv"] * (parameters["tl"] * (ELEMENT_BYTES + 3) + 20)
+def bytes_needed(_scale: float, parameters: Mapping[str, int]) -> tuple[int, int]:
+    """Return about how long a snapshot is, and the most memory that a cell needs."""
+    snapshot_bytes = parameters["tv"] * (parameters["tl"] * (ELEMENT_BYTES + 3) + 20)
+    return snapshot_bytes, 3 * snapshot_bytes

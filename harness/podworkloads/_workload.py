@@ -14,9 +14,17 @@ from harness.errors import UsageError
 from harness.podworkloads._data import Maker, Say, make_once, silent
 from harness.podworkloads._spec import Published
 
-__all__ = ["Workload"]
+__all__ = ["Bytes", "Workload", "scaled"]
 
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})
+
+Bytes = Callable[[float, Mapping[str, int]], tuple[int, int]]
+"""By scale and parameters: the bytes of one snapshot, and the most memory that a cell needs."""
+
+
+def scaled(snapshot_bytes: int, memory_bytes: int) -> Bytes:
+    """Return what a workload needs that needs so much at scale 1."""
+    return lambda scale, _: (round(scale * snapshot_bytes), round(scale * memory_bytes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,7 @@ class Workload:
     """Makes the data; None where cells read none."""
     data: Path | None = None
     """The user's own data, in the place of ours."""
-    bytes_at_full_scale: tuple[int, int] = (0, 0)
-    """Of one snapshot, and the most memory that a cell needs, at scale 1."""
+    bytes_needed: Bytes = field(default=scaled(0, 0), repr=False)
     directory: Path | None = None
     """The current folder of the cells, for notebooks that name files beside them; None: any, and they write nothing."""
     excluded: tuple[str, ...] = ()
@@ -121,13 +128,7 @@ class Workload:
 
     def needs(self, scale: float, parameters: Mapping[str, int] = _NONE) -> tuple[int, int]:
         """Return the bytes of disk and of memory that a run of a system that saves everything each time needs."""
-        from harness.podworkloads._rmtree import snapshot_bytes
-
-        if self.name == "rmtree":
-            given = self.checked(parameters)
-            snapshot, memory = snapshot_bytes(given), 3 * snapshot_bytes(given)
-        else:
-            snapshot, memory = (round(scale * size) for size in self.bytes_at_full_scale)
+        snapshot, memory = self.bytes_needed(scale, self.checked(parameters))
         made = round(scale * self.maker.bytes_at_full_scale) if self.maker and self.data is None else 0
         return snapshot * len(self.cells(parameters)) + made, memory + _LIBRARIES_BYTES
 

@@ -6,11 +6,14 @@ import pytest
 
 from harness.errors import HarnessError, UsageError
 from harness.home import Home
+from harness.podbench._bounds import BASELINES
 from harness.podbench._grammar import Asked
 from harness.podbench._plan import Case, Request, file_name, make_plan, tree_workloads
+from harness.podbench._published import published_ratio
 from harness.podbench._room import check_room, memory_bytes
 from harness.podworkloads import WORKLOADS
 from harness.systems.pod import names
+from tests.harness.podbench.factory import podbench_case
 
 
 def test_all_workloads_are_meant_where_none_is_named() -> None:
@@ -86,9 +89,20 @@ def test_a_notebook_is_a_workload(tmp_path: Path) -> None:
     notebook.write_text('{"cells": [{"cell_type": "code", "source": ["a = 1"]}]}')
     plan = make_plan(Request(systems="snp", notebook=str(notebook)))
 
-    assert [str(asked) for asked in plan.workloads] == ["mine"]
+    assert [str(asked) for asked in plan.workloads] == ["nb-mine"]
     assert plan.workload_of(plan.workloads[0]).cells({}) == ["a = 1"]
-    assert plan.cases == [Case("snp", Asked("mine"))]
+    assert plan.cases == [Case("snp", Asked("nb-mine"))]
+
+
+def test_a_notebook_that_is_called_as_a_workload_is_another(tmp_path: Path) -> None:
+    notebook = tmp_path / "rmtree.ipynb"
+    notebook.write_text('{"cells": [{"cell_type": "code", "source": ["a = 1"]}]}')
+    plan = make_plan(Request(systems="pga", notebook=str(notebook)))
+    check_room(plan, Home(tmp_path))
+    (case,) = plan.cases
+
+    assert case.id(plan) == "nb-rmtree_pga_scale1"
+    assert published_ratio(podbench_case("pga", str(case.asked)), BASELINES) is None
 
 
 def test_the_second_experiment_is_one_tree_for_each_setting() -> None:

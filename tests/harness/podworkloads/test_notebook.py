@@ -40,7 +40,7 @@ def test_anyones_notebook_is_a_workload(tmp_path: Path) -> None:
 
     workload = from_notebook(path)
 
-    assert (workload.name, workload.cells()) == ("mine", ["a = 1", "b = a\n"])
+    assert (workload.name, workload.cells()) == ("nb-mine", ["a = 1", "b = a\n"])
     assert workload.environment(tmp_path / "cache", 1.0)["NBDATA"] == str(tmp_path)
     assert from_notebook(path, tmp_path / "data").data == tmp_path / "data"
 
