@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.durable import append_line, write_json
+from harness.errors import HarnessError
 from harness.ground import harness_digest
 from harness.home import Home
 from harness.machine import commit_of, machine_facts, machine_id, source_digest
@@ -33,6 +35,7 @@ __all__ = [
 
 NOTHING: Final = "–"
 OTHER_CPU_LIMIT: Final = 0.05
+_Case = Mapping[str, Any]
 _POD: Final = Path(__file__).resolve().parent.parent / "impl" / "pod"
 
 
@@ -63,24 +66,39 @@ def write_cases(run: RunFolder, cases: Sequence[Mapping[str, Any]]) -> None:
 
 
 def publish_files(
-    run: RunFolder, cases: Sequence[Mapping[str, Any]], home: Home, line: Mapping[str, Any]
+    run: RunFolder, cases: Sequence[_Case], home: Home, line: Callable[[Sequence[_Case]], Mapping[str, Any]]
 ) -> list[Path]:
-    """Put a run's results into ``results/<suite>/<machine_id>/``, each in its predecessor's place, and a line into the history.
+    """Put a run's results into ``results/<suite>/<machine_id>/``, and one line, of these, into the history.
+
+    A case that has trials replaces its predecessor; one without does so only where its predecessor has none either.
 
     Raises
     ------
+    HarnessError
+        When that leaves nothing.
     ResultInvalid
         Naming the first place that does not fit the schema.
     """
     first = cases[0]
-    folder = home.results / first["suite"] / str(first["machine_id"])
-    for case in cases:
+    suite = home.results / first["suite"]
+    places = {suite / str(case["machine_id"]) / f"{case['id']}.json": case for case in cases}
+    fresh = {path: case for path, case in places.items() if case["trials"] or not _has_trials(path)}
+    if not fresh:
+        raise HarnessError(f"run {run.run_id} has no figure that could replace what is published")
+    for case in fresh.values():
         validate(case)
-    for case in cases:
-        write_json(folder / f"{case['id']}.json", case)
+    for path, case in fresh.items():
+        write_json(path, case)
     facts = {name: first[name] for name in ("machine_id", "commit", "dirty")}
-    append_line(home.results / first["suite"] / "history.jsonl", {"run_id": run.run_id, **facts, **line})
-    return [folder / f"{case['id']}.json" for case in cases]
+    entry = {"run_id": run.run_id, **facts, **line([*fresh.values()])}
+    history = suite / "history.jsonl"
+    if entry not in (map(json.loads, history.read_text().splitlines()) if history.exists() else ()):
+        append_line(history, entry)
+    return [*fresh]
+
+
+def _has_trials(path: Path) -> bool:
+    return path.exists() and bool(json.loads(path.read_text())["trials"])
 
 
 # -- tables -------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ MINIMUM_ROUNDS: Final = 5
 WITHOUT: Final = frozenset({"not_installed", "skipped"})
 """The states of a case that was never tried."""
 
-_INSTALLERS: Final = ("pip install", "apt-get install")
+_INSTALLERS: Final = ("pip install", "apt-get install", "make peers")
 
 Trial = Mapping[str, Any]
 
@@ -178,15 +178,13 @@ def _reservations(case: Mapping[str, Any], tried: int) -> Iterator[str]:
 
 
 def publish_cases(run: RunFolder, cases: Sequence[Mapping[str, Any]], home: Home) -> list[Path]:
-    """Put a run's results, scrubbed, into ``results/pod-bench/<machine_id>/``; each replaces its predecessor.
+    """Put a run's results, scrubbed, into ``results/pod-bench/<machine_id>/``, as `publish_files` does.
 
     Raises
     ------
     HarnessError
         When the run is not complete, or a system that a registry has was not installed.
     """
-    from harness.podbench._rows import as_flat, rows_of
-
     if not run.complete():
         raise HarnessError(
             f"run {run.run_id} is not complete: go on with harness pod-bench --resume {run.run_id}"
@@ -196,12 +194,17 @@ def publish_cases(run: RunFolder, cases: Sequence[Mapping[str, Any]], home: Home
         f"{name} ({how})" for name, how in lacking.items() if any(tool in how for tool in _INSTALLERS)
     ]:
         raise HarnessError(f"a registry has {', '.join(obtainable)}: install it, then measure again")
+    return publish_files(run, cases, home, _history)
+
+
+def _history(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    from harness.podbench._rows import as_flat, rows_of
+
     rows = [as_flat(row) for row in rows_of(cases)]
-    line = {
+    return {
         "fidelity": cases[0]["fidelity"],
         "rows": [{name: row[name] for name in _OF_HISTORY} for row in rows],
     }
-    return publish_files(run, cases, home, line)
 
 
 _OF_HISTORY: Final = (

@@ -111,7 +111,7 @@ def _label(case: Mapping[str, Any], rounds: int) -> tuple[str, list[str]]:
 
 
 def publish_cases(run: RunFolder, cases: Sequence[Mapping[str, Any]], home: Home) -> list[Path]:
-    """Put a run's results, scrubbed, into ``results/pod-micro/<machine_id>/``; each replaces its predecessor.
+    """Put a run's results, scrubbed, into ``results/pod-micro/<machine_id>/``, as `publish_files` does.
 
     Raises
     ------
@@ -121,13 +121,16 @@ def publish_cases(run: RunFolder, cases: Sequence[Mapping[str, Any]], home: Home
     failed = [case["id"] for case in cases if case["status"] not in {"ok", "not_installed"}]
     if failed or not cases:
         raise HarnessError(f"run {run.run_id} has failed trials: {', '.join(failed) or 'all'}")
+    return publish_files(run, cases, home, _history)
+
+
+def _history(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     figures = ("system", "workload", "what", "median_s", "ratio_to_pickle", "n", "label")
     rows = [as_flat(row) for row in rows_of(cases)]
-    line = {
+    return {
         "scale": cases[0]["scale"],
         "rows": [{name: row[name] for name in figures} for row in rows],
     }
-    return publish_files(run, cases, home, line)
 
 
 # -- rows ---------------------------------------------------------------------------------------------------------

@@ -152,7 +152,33 @@ def test_a_run_that_is_not_complete_is_not_published(tmp_path: Path) -> None:
         publish_cases(run, [podbench_case()], Home(tmp_path))
 
 
-@pytest.mark.parametrize("how", ["pip install kishu", "apt-get install redis, or: make peers PEERS=redis"])
+def test_figures_stay_where_a_run_has_none(tmp_path: Path, run: RunFolder) -> None:
+    home = Home(tmp_path)
+    (path,) = publish_cases(run, [podbench_case("crii")], home)
+    before = path.read_text()
+    none = podbench_case("crii", trials=[], status="skipped", reason="no soft-dirty")
+
+    with pytest.raises(HarnessError, match="run-b has no figure that could replace what is published"):
+        publish_cases(run, [none], home)
+    assert publish_cases(run, [none, podbench_case("pga")], home) == [
+        path.with_name("skltweet_pga_scale0.03.json")
+    ]
+    assert path.read_text() == before
+    history = (home.results / "pod-bench" / "history.jsonl").read_text().splitlines()
+    assert [[row["system"] for row in json.loads(line)["rows"]] for line in history] == [["crii"], ["pga"]]
+
+
+def test_a_run_that_is_published_again_is_in_the_history_once(tmp_path: Path, run: RunFolder) -> None:
+    for _ in range(2):
+        publish_cases(run, [podbench_case("pga")], Home(tmp_path))
+
+    assert len((tmp_path / "results" / "pod-bench" / "history.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["pip install kishu", "apt-get install redis, or: make peers PEERS=redis", "make peers PEERS=kishu"],
+)
 def test_what_a_registry_has_is_not_published_as_missing(tmp_path: Path, run: RunFolder, how: str) -> None:
     case = podbench_case("kishu", trials=[], status="not_installed", reason=how)
 
