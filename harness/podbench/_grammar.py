@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from harness.errors import GrammarError
 
-__all__ = ["Asked", "parse_numbers", "parse_systems", "parse_workloads", "text_of"]
+__all__ = ["Asked", "parse_numbers", "parse_systems", "parse_workloads"]
 
 LARGEST: Final = 10**12
 _EXCLUDE: Final = "exc"
@@ -48,12 +48,15 @@ class Asked:
         Whether its data variables are left out of every save.
     repetition
         The K of ``[n=K]``.
+    typed
+        How it was typed, but for blanks and with ``[exc]`` first, as the published scripts call files.
     """
 
     name: str
     parameters: tuple[tuple[str, int], ...] = ()
     exclude: bool = False
     repetition: int | None = None
+    typed: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         """Return the text that parses to this."""
@@ -61,11 +64,6 @@ class Asked:
         exclude = f"[{_EXCLUDE}]" if self.exclude else ""
         repetition = "" if self.repetition is None else f"[{_REPETITION}={self.repetition}]"
         return f"{self.name}{given}{exclude}{repetition}"
-
-
-def text_of(asked: Sequence[Asked]) -> str:
-    """Return the comma list that `parse_workloads` reads back."""
-    return ",".join(map(str, asked))
 
 
 def parse_systems(
@@ -109,8 +107,8 @@ def parse_workloads(text: str, known: Mapping[str, Sequence[str]]) -> list[Asked
     return found
 
 
-def parse_numbers(option: str, text: str) -> list[int]:
-    """Read a list of numbers; ``0,10,…,100`` stands for the numbers in these steps.
+def parse_numbers(option: str, text: str) -> dict[int, str]:
+    """Read a list of numbers; return how each was typed. ``0,10,…,100`` stands for the numbers in these steps.
 
     Raises
     ------
@@ -118,14 +116,14 @@ def parse_numbers(option: str, text: str) -> list[int]:
         Naming the position.
     """
     reader = _Reader(option, text)
-    found = [reader.number()]
+    found = [reader.typed_number()]
     while reader.comma():
         if reader.dots():
-            found += reader.steps(found)
+            found += [(number, str(number)) for number in reader.steps([number for number, _ in found])]
             break
-        found.append(reader.number())
+        found.append(reader.typed_number())
     reader.end()
-    return found
+    return dict(found)
 
 
 class _Reader:
@@ -140,6 +138,7 @@ class _Reader:
     def workload(self, known: Mapping[str, Sequence[str]]) -> Asked:
         name = self.name(known, "workload")
         given: dict[str, int] = {}
+        typed = ""
         exclude = False
         while self._takes("["):
             start = self._at
@@ -151,14 +150,15 @@ class _Reader:
             elif key == _REPETITION or key in known[name]:
                 if not self._takes("="):
                     self._fail(f"'=' and a number are missing after {key!r}")
-                given[key] = self.number()
+                given[key], number = self.typed_number()
+                typed += f"[{key}={number}]"
             else:
                 self._fail(f"unknown suffix {key!r} of {name}; there are: {_suffixes(known[name])}", start)
             if not self._takes("]"):
                 self._fail("']' is missing")
         repetition = given.pop(_REPETITION, None)
         ordered = tuple((key, given[key]) for key in known[name] if key in given)
-        return Asked(name, ordered, exclude, repetition)
+        return Asked(name, ordered, exclude, repetition, f"{name}{'[exc]' if exclude else ''}{typed}")
 
     def name(self, known: Mapping[str, object], what: str) -> str:
         start = self._at
@@ -168,6 +168,10 @@ class _Reader:
         if name not in known:
             self._fail(f"unknown {what} {name!r}; there are: {', '.join(known)}", start)
         return name
+
+    def typed_number(self) -> tuple[int, str]:
+        start = self._at
+        return self.number(), self._text[start : self._at].strip()
 
     def number(self) -> int:
         start = self._at

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.errors import UsageError
-from harness.podbench._grammar import Asked, parse_numbers, parse_systems, parse_workloads, text_of
+from harness.podbench._grammar import Asked, parse_numbers, parse_systems, parse_workloads
 from harness.podbench._known import ALIASES, find_workload, parameters_known
 from harness.podworkloads import TIMEOUT_S, Workload
 from harness.suite import parse_scale
 from harness.systems.pod import names
 
-__all__ = ["EVERY", "FIDELITIES", "Case", "Plan", "Request", "make_plan", "tree_workloads"]
+__all__ = ["EVERY", "FIDELITIES", "Case", "Plan", "Request", "make_plan", "tree_workloads", "typed_names"]
 
 FIDELITIES: Final = ("fixed", "paper")
 EVERY: Final = "all"
@@ -139,6 +139,13 @@ def _workloads(request: Request) -> Sequence[Asked]:
     return parse_workloads(request.workloads, known)
 
 
+def typed_names(request: Request) -> dict[str, str]:
+    """Return how each workload was typed, by its name in results."""
+    if request.workloads is None:
+        return {}
+    return {str(asked): asked.typed for asked in parse_workloads(request.workloads, parameters_known())}
+
+
 def tree_workloads(tc: str, tv: str, tl: str, tml: str, tme: str) -> str:
     """Return the workloads of the published second experiment: one `rmtree` for each setting, without its helpers' names.
 
@@ -150,7 +157,8 @@ def tree_workloads(tc: str, tv: str, tl: str, tml: str, tme: str) -> str:
         For a list that is none.
     """
     lists = {"TC": tc, "TV": tv, "TL": tl, "TML": tml, "TME": tme}
-    values = [dict.fromkeys(parse_numbers(option, text)) for option, text in lists.items()]
-    settings = itertools.product(*values)
-    keys = [option.lower() for option in lists]
-    return text_of([Asked(_TREE, tuple(zip(keys, one, strict=True)), exclude=True) for one in settings])
+    suffixes = [
+        [f"[{option.lower()}={typed}]" for typed in parse_numbers(option, text).values()]
+        for option, text in lists.items()
+    ]
+    return ",".join("".join((_TREE, "[exc]", *setting)) for setting in itertools.product(*suffixes))

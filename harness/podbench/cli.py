@@ -13,7 +13,7 @@ from harness.errors import HarnessError, UsageError
 from harness.home import Home, find_home
 from harness.podbench._campaign import Campaign, request_of, required_failures
 from harness.podbench._expstat import export_expstat
-from harness.podbench._plan import Plan, Request, make_plan, tree_workloads
+from harness.podbench._plan import Plan, Request, make_plan, tree_workloads, typed_names
 from harness.podbench._results import is_ours, is_wrong
 from harness.podbench._table import print_table
 from harness.podworkloads import TIMEOUT_S, WORKLOADS
@@ -186,9 +186,9 @@ def expstat(
 ) -> None:
     """Write a run of pod-bench as the published harness keeps one: exp1_<system>_<workload>/expstat.json."""
     folder = open_run(find_home(), run, any_kind=True)
-    request_of(folder)
+    typed = typed_names(request_of(folder))
     try:
-        written = export_expstat(folder.cases(), into)
+        written = export_expstat(folder.cases(), into, typed)
     except OSError as error:
         raise HarnessError(f"{error.filename or into} cannot be written: {error.strerror}") from None
     if not written:

@@ -8,7 +8,7 @@ from harness.errors import HarnessError, UsageError
 from harness.home import Home
 from harness.podbench._bounds import BASELINES
 from harness.podbench._grammar import Asked
-from harness.podbench._plan import Case, Request, file_name, make_plan, tree_workloads
+from harness.podbench._plan import Case, Request, file_name, make_plan, tree_workloads, typed_names
 from harness.podbench._published import published_ratio
 from harness.podbench._room import check_room, memory_bytes
 from harness.podworkloads import WORKLOADS
@@ -109,8 +109,19 @@ def test_the_second_experiment_is_one_tree_for_each_setting() -> None:
     text = tree_workloads("2", "1,2", "1e3", "0,10,…,20", "100")
 
     assert text.split(",") == [
-        f"rmtree[tc=2][tv={tv}][tl=1000][tml={tml}][tme=100][exc]" for tv in (1, 2) for tml in (0, 10, 20)
+        f"rmtree[exc][tc=2][tv={tv}][tl=1e3][tml={tml}][tme=100]" for tv in (1, 2) for tml in (0, 10, 20)
     ]
+
+
+def test_names_are_known_as_they_were_typed() -> None:
+    text = "rmtree[tv=1e2][tc=10][exc], rmtree[tc = 2][n=0], rmlist"
+
+    assert typed_names(Request(systems="snp", workloads=text)) == {
+        "rmtree[tc=10][tv=100][exc]": "rmtree[exc][tv=1e2][tc=10]",
+        "rmtree[tc=2][n=0]": "rmtree[tc=2][n=0]",
+        "rmlist": "rmlist",
+    }
+    assert typed_names(Request(systems="snp")) == {}
 
 
 def test_a_request_is_kept_as_json() -> None:

@@ -118,9 +118,9 @@ def test_a_run_is_published_and_shown(cli: Cli, home: Home, run: RunFolder) -> N
 def test_a_run_is_exported_in_the_published_layout(cli: Cli, tmp_path: Path, run: RunFolder) -> None:
     out, _ = cli("export", "expstat", "run-b", "-o", str(tmp_path / "result"))
 
-    assert out == f"2 files in {tmp_path / 'result'}\n"
-    assert (tmp_path / "result" / "exp1_pga_skltweet" / "expstat.json").is_file()
-    assert (tmp_path / "result" / "exp1_pga_skltweet[n=1]" / "expstat.json").is_file()
+    assert out == f"3 files in {tmp_path / 'result'}\n"
+    for name in ("exp1_pga_skltweet", "exp1_pga_skltweet[n=0]", "exp1_pga_skltweet[n=1]"):
+        assert (tmp_path / "result" / name / "expstat.json").is_file()
 
 
 def test_an_export_that_cannot_be_written_is_one_line(cli: Cli, tmp_path: Path, run: RunFolder) -> None:

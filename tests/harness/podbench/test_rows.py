@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import UsageError
 from harness.home import Home
 from harness.podbench._bounds import BASELINES
 from harness.podbench._expstat import export_expstat, expstat_of
@@ -158,16 +159,30 @@ def test_expstat_files_are_called_as_the_published_ones(tmp_path: Path) -> None:
     cases = [
         podbench_case("pga", "skltweet[exc]", rounds),
         podbench_case("noop", "skltweet[n=7]", rounds, repetition=7),
+        podbench_case("noop", "rmtree[tc=10][exc]"),
         podbench_case("snp", trials=[], status="failed"),
     ]
-    written = export_expstat(cases, tmp_path)
+    written = export_expstat(cases, tmp_path, {"rmtree[tc=10][exc]": "rmtree[exc][tc=1e1]"})
 
     assert [str(path.relative_to(tmp_path)) for path in written] == [
         "exp1_pga_skltweet[exc]/expstat.json",
+        "exp1_pga_skltweet[exc][n=0]/expstat.json",
         "exp1_pga_skltweet[exc][n=1]/expstat.json",
         "exp1_noop_skltweet[n=7]/expstat.json",
+        "exp1_noop_rmtree[exc][tc=1e1]/expstat.json",
     ]
     assert all(path.is_file() for path in written)
+
+
+def test_two_trials_are_never_written_to_one_file(tmp_path: Path) -> None:
+    cases = [
+        podbench_case("pga", "skltweet", [trial(1), trial(2)]),
+        podbench_case("pga", "skltweet[n=1]", repetition=1),
+    ]
+    with pytest.raises(UsageError, match=r"exp1_pga_skltweet\[n=1\] would be a round and an \[n=K\]"):
+        export_expstat(cases, tmp_path, {})
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_published_is_said(tmp_path: Path) -> None:
