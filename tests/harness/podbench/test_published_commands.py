@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Final
+
 import pytest
 
 from harness.podbench._grammar import parse_systems, parse_workloads
 from harness.podbench._known import ALIASES
-from harness.podbench._plan import tree_workloads
+from harness.podbench._plan import Request, make_plan, tree_workloads
+
+GUIDE: Final = Path(__file__).resolve().parents[3] / "docs" / "reproduce-pod.md"
 
 EXP1 = [
     (
@@ -85,3 +91,27 @@ def test_all_commands_are_1140_runs() -> None:
 
 def test_the_misprinted_command_is_read_in_both_ways() -> None:
     assert parse_systems("snapshotzlib,snapshotxdelta", SYSTEMS, ALIASES) == ["snz", "snx"]
+
+
+COMMANDS = re.findall(r"`make (bench-pod(?:-exp2)? SUTS?=[^`]*)`", GUIDE.read_text())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_guides_commands_are_read(command: str) -> None:
+    target, *typed = command.split()
+    given = {name.lower(): value for name, _, value in (each.partition("=") for each in typed)}
+    if target == "bench-pod-exp2":
+        systems, workloads = (
+            given.pop("suts"),
+            tree_workloads(**{name: given.pop(name) for name in TREE["rmtree"]}),
+        )
+    else:
+        systems, workloads = given.pop("sut"), given.pop("nb", None)
+    rounds = int(given.pop("rounds", 1))
+    plan = make_plan(Request(systems=systems, workloads=workloads, rounds=rounds, **given))
+
+    assert plan.cases
+
+
+def test_the_guide_has_commands() -> None:
+    assert len(COMMANDS) >= 12
