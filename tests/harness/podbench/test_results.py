@@ -63,6 +63,7 @@ FAILED = {"status": "failed", "reason": "cell 3: KeyError: 'x'", "round": 2}
             "OPEN",
             ["1 of 4 loads wrong", "paper fidelity", "n = 1 < 5"],
         ),
+        (result("pga", scale="1", fidelity="paper"), "OPEN", ["paper fidelity"]),
         (result(trials=[FAILED]), "INVALID", ["no trial gave a figure: round 2: cell 3: KeyError: 'x'"]),
         (result(trials=[], without=("skipped", "no soft-dirty")), "OPEN", ["skipped: no soft-dirty"]),
         (result(trials=[], without=("not_installed", "make peers")), "OPEN", ["not installed: make peers"]),

@@ -53,3 +53,50 @@ def test_saves_in_the_background_encode_after_they_returned(name: str, tmp_path:
     assert options_of(name, "paper")["mode"] == "thread-deferred"
     assert len(played) == len(DATA_CELLS)
     system.close()
+
+
+PURE = "pickle.py"
+PROBE = (
+    "import sys\n"
+    "seen = []\n"
+    "class Probe:\n"
+    "    def __reduce__(self):\n"
+    "        seen.append(sys._getframe(1).f_code.co_filename.rpartition('/')[2])\n"
+    "        return (int, ())\n"
+    "probe = Probe()"
+)
+
+
+@pytest.mark.parametrize("fidelity", ["fixed", "paper"])
+@pytest.mark.parametrize("name", PICKLERS)
+def test_only_paper_forces_the_pure_python_pickler_and_dill_has_no_other(
+    name: str, fidelity: str, tmp_path: Path
+) -> None:
+    system = open_system(name, tmp_path / "store", fidelity=fidelity)
+    namespace = system.namespace()
+    exec(compile(PROBE, "<cell>", "exec", dont_inherit=True), namespace)
+    system.save(namespace)
+    system.close()
+    assert namespace["seen"]
+    assert (PURE in namespace["seen"]) is (fidelity == "paper" or name in {"snp", "snz", "snx", "dill"})
+
+
+# What of a baseline's record only paper has; nothing for those that are not here.
+HANDICAPS = {
+    "snpc": {"pickler"},
+    "cpkl": {"pickler"},
+    "shev": {"pickler", "written"},
+    "zosp": {"pickler", "leftover temporary file"},
+    "zodb": {"pickler", "leftover temporary file"},
+    "criu": {"transfers"},
+    "crii": {"transfers"},
+}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in names() if "podding" not in options_of(name)] + ["exhaust"]
+)
+def test_a_handicap_is_recorded_and_is_that_of_paper_only(name: str) -> None:
+    fixed, paper = options_of(name), options_of(name, "paper")
+    assert fixed.keys() == paper.keys()
+    assert {key for key in fixed if fixed[key] != paper[key]} == HANDICAPS.get(name, set())
