@@ -92,6 +92,28 @@ def test_what_cannot_be_saved_is_named_and_the_rest_is_saved(kind: str, tmp_path
                 value.close()
 
 
+WITH_LOCKS = {
+    "event": "x = threading.Event()\ny = x",
+    "event that is set": "x = threading.Event(); x.set(); y = [x, x._cond]",
+    "event that was waited for": "x = threading.Event(); x.wait(0.001)",
+    "condition": "x = threading.Condition()",
+    "semaphore": "x = threading.Semaphore(3); x.acquire()",
+    "barrier": "x = threading.Barrier(2)",
+    "queue": "import queue\nx = queue.Queue(); x.put([1])",
+}
+
+
+@pytest.mark.parametrize("kind", WITH_LOCKS)
+def test_what_has_a_lock_that_nobody_holds_comes_back_as_it_was(kind: str, tmp_path: Path) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell("import threading\n" + WITH_LOCKS[kind])
+        tid = notebook.save()
+        assert notebook.reports[tid].unsaved == ()
+        whole = notebook.versions[tid]
+        for names in (whole.names, ["x"]):
+            assert differences(whole, portray(notebook.store.load(tid, names=names), names), names) == []
+
+
 @pytest.mark.parametrize("kind", [kind for kind in LIBRARIES if kind not in {"jsonschema", "matplotlib"}])
 def test_a_library_s_objects_come_back_as_they_were(kind: str, tmp_path: Path) -> None:
     pytest.importorskip(kind.split(maxsplit=1)[0])
