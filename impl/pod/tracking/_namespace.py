@@ -7,6 +7,9 @@ touching everything (`_builtins`), and so does binding a class that no import fi
 
 While a save encodes in the background, it may close a gate (`_gate`): whoever touches one of its names waits. Code that
 was proved to read only (`reading`) neither touches nor waits.
+
+Other threads may save or close a gate between any two lines. So a value is read first and its name touched afterwards: a save
+between the two sees the value held by somebody unknown, and a gate that was closed before it was read is waited for.
 """
 
 from __future__ import annotations
@@ -55,9 +58,9 @@ class Watch:
 
     def take(self) -> Touched:
         """Return what was touched since the last call, and forget it."""
-        touched = Touched(frozenset(self.names), self.everything)
-        self.names, self.everything = set(), False
-        return touched
+        names, self.names = self.names, set()  # another store's thread adds to one or to the other
+        everything, self.everything = self.everything, False
+        return Touched(frozenset(names), everything)
 
 
 class Namespace(dict[str, Any]):
@@ -122,11 +125,11 @@ class Namespace(dict[str, Any]):
         dict.__setitem__(self, _BUILTINS, Builtins(running))
 
     def _spread(self) -> None:
+        touched, self._touched = self._touched, set()  # a thread adds to one or to the other
+        everything, self._everything = self._everything, False
         for watch in self._watches:
-            watch.names |= self._touched
-            watch.everything |= self._everything
-        self._touched.clear()
-        self._everything = False
+            watch.names |= touched
+            watch.everything |= everything
 
     # Gates and readers
 
@@ -182,11 +185,12 @@ class Namespace(dict[str, Any]):
     # What touches one name
 
     def __getitem__(self, key: str) -> Any:
+        value = dict.__getitem__(self, key)
         if self._is_plain:
             self._touched.add(key)
         else:
             self._read(key)
-        return dict.__getitem__(self, key)
+        return value
 
     def __missing__(self, key: str) -> Any:
         if self.loading is None or key in self.hidden:
@@ -204,17 +208,21 @@ class Namespace(dict[str, Any]):
         dict.__delitem__(self, key)
 
     def get(self, key: str, default: Any = None, /) -> Any:
+        value = dict.get(self, key, default)
         self._read(key)
-        return dict.get(self, key, default)
+        return value
 
     def setdefault(self, key: str, default: Any = None, /) -> Any:
+        value = dict.setdefault(self, key, default)
         self._wait(key)
         self._touched.add(key)
-        return dict.setdefault(self, key, default)
+        return value
 
     def pop(self, key: str, *default: Any) -> Any:
         self._rebind(key)
-        return dict.pop(self, key, *default)
+        value = dict.pop(self, key, *default)
+        self._wait(key)
+        return value
 
     def popitem(self) -> tuple[str, Any]:
         for key in reversed(self):
@@ -248,8 +256,9 @@ class Namespace(dict[str, Any]):
 
     def copy(self) -> dict[str, Any]:
         """Return a plain dict."""
+        found = {key: value for key, value in dict.items(self) if key != _BUILTINS}
         self._touch_all()
-        return {key: value for key, value in dict.items(self) if key != _BUILTINS}
+        return found
 
     def __or__(self, other: Any, /) -> Any:
         return self.copy() | other
