@@ -173,6 +173,32 @@ def test_a_thread_of_the_user_s_may_go_on(tmp_path: Path) -> None:
         assert notebook.ns["count"] == 1000
 
 
+@pytest.mark.parametrize("change", ["z = [0]", "del z", "a = b = 0", "new = [1]"])
+def test_a_save_takes_no_harm_from_another_thread_that_binds_names_meanwhile(
+    change: str, tmp_path: Path
+) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+
+        def meanwhile() -> None:
+            thread = threading.Thread(target=notebook.cell, args=[change])
+            thread.start()
+            thread.join(60)
+
+        notebook.ns["meanwhile"] = int
+        notebook.cell(
+            "class Slow:\n    def __reduce__(self):\n        meanwhile()\n        return Slow, ()\n"
+            "a = [Slow(), [1]]; b = (a,); z = [1]"
+        )
+        notebook.store.save(notebook.ns)
+        notebook.ns["meanwhile"] = meanwhile
+        notebook.cell("a.append(2); z.append(2)")
+        saved = notebook.store.load(notebook.store.save(notebook.ns))
+        assert (saved["a"][1:], saved["z"], "new" in saved) == ([[1], 2], [1, 2], False)
+        notebook.ns["meanwhile"] = int
+        notebook.save()
+        notebook.check()
+
+
 def test_a_child_that_dies_is_an_error_of_the_future(tmp_path: Path) -> None:
     source = """
 import os, signal, sys, pod

@@ -137,12 +137,13 @@ class Known:
             return
         if bound.oid not in self.pods[self.owners[bound.oid]].exports:
             return  # the object lies in another pod, under an oid of its own
-        if self._uses is None:
-            self._uses = Counter(known.oid for known in self.names.values())
+        uses = self._uses  # a save may begin in another thread meanwhile
+        if uses is None:
+            uses = self._uses = Counter(known.oid for known in self.names.values())
             for pod in self.pods.values():
-                self._uses.update(pod.references)
-        self._uses[bound.oid] -= 1
-        if self._uses[bound.oid] == 0:
+                uses.update(pod.references)
+        uses[bound.oid] -= 1
+        if uses[bound.oid] == 0:
             self.encoder.release(value)
 
     def roots(self, encoded: Encoded, sink: Sink) -> tuple[bytes, bytes]:

@@ -93,7 +93,7 @@ class Session:
         self._podding = policies.podding.fresh()
         self.coats = policies.coats
         self._links_type = policies.links
-        self._postponed: list[str] | None = None  # names that are bound anew while another thread encodes
+        self._postponed: list[str] | None = None  # names that are bound anew during a save
         self._fresh()
 
     def _fresh(self) -> None:
@@ -147,7 +147,7 @@ class Session:
             self._postponed.append(name)
 
     def postpone(self) -> None:
-        """Keep what names are bound to, for another thread encodes it, until `catch_up`."""
+        """Keep what names are bound to until `catch_up`, whatever threads bind: it is being encoded."""
         self._postponed = []
 
     def catch_up(self) -> None:
@@ -162,7 +162,11 @@ class Session:
 
     def encode(self, touched: Touched, chosen: Iterable[str] | None, sink: Sink) -> Encoded:
         """Write what may have changed; `commit` or `reset` must follow."""
-        return finished(self.encoding(touched, chosen, sink))
+        self.postpone()
+        try:
+            return finished(self.encoding(touched, chosen, sink))
+        finally:
+            self.catch_up()
 
     def encoding(
         self,
