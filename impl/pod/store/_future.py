@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pod.store._report import SaveReport
 
 
-class _Running(Protocol):
+class Running(Protocol):
     def wait(self, timeout_s: float | None) -> SaveReport | BaseException | None:
         """Return the outcome, None if it is not there in time."""
 
@@ -28,20 +28,27 @@ class _Running(Protocol):
 class SaveFuture:
     """The outcome of `save_async`, when it is there."""
 
-    def __init__(self, running: _Running, settled: Callable[[SaveReport | BaseException], None]) -> None:
+    def __init__(self, running: Running, settled: Callable[[SaveReport | BaseException], None]) -> None:
         """`settled` is called with the outcome once it is there, and again should that be interrupted."""
         self._running = running
         self._settled = settled
         self._outcome: SaveReport | BaseException | None = None
+        self._waiting = threading.RLock()  # of several that wait, one looks
 
     def _wait(self, timeout_s: float | None) -> SaveReport | BaseException:
-        if self._outcome is None:
-            outcome = self._running.wait(timeout_s)
-            if outcome is None:
-                raise TimeoutError("the save is still running")
-            self._settled(outcome)
-            self._outcome = outcome
-        return self._outcome
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        if not self._waiting.acquire(timeout=-1 if timeout_s is None else max(0.0, timeout_s)):
+            raise TimeoutError("the save is still running")
+        try:
+            if self._outcome is None:
+                outcome = self._running.wait(None if until is None else max(0.0, until - time.monotonic()))
+                if outcome is None:
+                    raise TimeoutError("the save is still running")
+                self._settled(outcome)
+                self._outcome = outcome
+            return self._outcome
+        finally:
+            self._waiting.release()
 
     def result(self, timeout_s: float | None = None) -> SaveReport:
         """Wait for the save and return its report.

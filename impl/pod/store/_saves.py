@@ -11,7 +11,7 @@ from pod.errors import PodError
 from pod.log import Log
 from pod.store._arguments import checked_message, checked_names
 from pod.store._deferred import Encoding
-from pod.store._future import Done, Forked, SaveFuture, Threaded
+from pod.store._future import Done, Forked, Running, SaveFuture, Threaded
 from pod.store._history import BRANCH
 from pod.store._modes import Modes
 from pod.store._options import Options
@@ -22,7 +22,7 @@ from pod.store._session import Session
 from pod.tracking import Namespace, Touched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pod.log import Transaction
     from pod.store._steps import Encoded
@@ -204,14 +204,12 @@ class Saves(Modes):
             return self._start(self._mode_of("thread"), session, said, chosen, touched)
 
         def settled(outcome: SaveReport | BaseException) -> None:
-            self._running = None
             if isinstance(outcome, SaveReport):
                 session.parent = int(outcome)
             else:
                 session.unsay(said)
 
-        self._running = SaveFuture(running, settled)
-        return self._running
+        return self._begun(running, settled)
 
     def _save_threaded(
         self,
@@ -247,7 +245,6 @@ class Saves(Modes):
             return report
 
         def settled(outcome: SaveReport | BaseException) -> None:
-            self._running = None
             if isinstance(outcome, BaseException):
                 session.reset()
                 session.unsay(said)
@@ -255,7 +252,7 @@ class Saves(Modes):
         running = Threaded(finish)
         try:
             encoding.begin(touched, chosen, counted)
-            self._running = SaveFuture(running, settled)
+            future = self._begun(running, settled)
             running.start()
         except BaseException:
             if running.cancel():
@@ -264,7 +261,18 @@ class Saves(Modes):
                 session.reset()
                 session.unsay(said)
             raise
-        return self._running
+        return future
+
+    def _begun(self, running: Running, settled: Callable[[SaveReport | BaseException], None]) -> SaveFuture:
+        """Return the future of a save, which the next one waits for; `settled` is called while it does."""
+
+        def settled_once(outcome: SaveReport | BaseException) -> None:
+            if self._running is future:
+                settled(outcome)
+                self._running = None
+
+        self._running = future = SaveFuture(running, settled_once)
+        return future
 
     def _session_of(self, ns: Mapping[str, Any]) -> Session:
         session = self._sessions.get(id(ns))
