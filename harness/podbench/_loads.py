@@ -102,7 +102,7 @@ def _loads(
     system: VersionSystem,
     versions: Sequence[int | str],
     judge: Judge,
-    unsaved: Collection[str],
+    unsaved: Sequence[Collection[str]],
     order: Sequence[int],
     before: Callable[[], object],
 ) -> Loads:

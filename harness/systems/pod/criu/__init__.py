@@ -103,9 +103,7 @@ class Criu(Synchronous):
         own = self._sessions / count
         images = self._images / count
         folder = own if own.exists() else self._sessions / "live"
-        given = restored(images, folder, int(waits_for), None if names is None else list(names))
-        found: dict[str, Any] = self._dill.loads(given)
-        return found
+        return restored(images, folder, int(waits_for), None if names is None else list(names))
 
     def size(self) -> int:
         return bytes_below(self._images)

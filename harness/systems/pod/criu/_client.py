@@ -88,7 +88,6 @@ class Session:
 
 def restored(images: Path, folder: Path, waits_for: int, names: list[str] | None) -> dict[str, Any]:
     """Restore an image, and return the variables that it is asked for, with what their functions read."""
-    from harness.systems.pod.criu._session import take  # it imports dill, which is not every system's
 
     asked, given = folder / f"restore-{waits_for}", folder / f"given-{waits_for}"
     _write(asked, {"names": names, "without": []})

@@ -131,6 +131,7 @@ def given(namespace: dict[str, Any], names: list[str] | None, without: list[str]
 
 def take(data: bytes, namespace: dict[str, Any]) -> None:
     """Put variables into a namespace, which is that of `__main__`."""
+
     class Unpickler(dill.Unpickler):  # type: ignore[misc]
         def persistent_load(self, _name: str) -> dict[str, Any]:
             return namespace

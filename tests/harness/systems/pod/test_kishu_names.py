@@ -35,6 +35,7 @@ print(json.dumps(found))
 @pytest.fixture
 def played(tmp_path: Path) -> Any:
     """Run cells with a save after each; return for each version what was left out, and what is loaded."""
+
     def play(cells: Sequence[str]) -> Any:
         command = [python_of("kishu"), "-c", PROGRAM, json.dumps(cells)]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
