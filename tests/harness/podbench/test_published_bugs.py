@@ -108,7 +108,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Reference:
 
 def loads(system: Sound, made: Reference, *, partial: bool) -> Loads:
     judge = ReferenceJudge(made, partial=partial, code=True, exclude=False)
-    return measure_loads(system, range(len(CELLS)), judge, (), 123)
+    return measure_loads(system, range(len(CELLS)), judge, [()] * len(CELLS), 123)
 
 
 @pytest.mark.parametrize("partial", [False, True])

@@ -1,4 +1,8 @@
-"""Every way to cut a small tree into pods, each in a store of its own: the smallest is what podding could reach at best."""
+"""Every way to cut few objects into pods, each in a store of its own: the smallest is what podding could reach at best.
+
+The published experiment runs it on `rmtree`. There is nothing to decide in that for pod: the variables are lists of bytes, and
+neither a variable nor bytes are anything that a policy is asked about. So it is for notebooks with a few nested containers.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from secrets import token_hex
 from typing import Any, Final
 
 from harness.errors import HarnessError, UsageError
+from harness.podworkloads import WORKLOADS
 from harness.systems.pod._base import Synchronous
 from harness.systems.pod._protocol import Registration, Version, VersionSystem, variables
 
@@ -16,6 +21,7 @@ __all__ = ["MOST_DECISIONS", "SYSTEMS", "Exhaust"]
 NAME: Final = "exhaust"
 MOST_DECISIONS: Final = 12
 _WORKLOAD: Final = "rmtree"
+_NOTHING: Final = "a variable is a pod, and what it holds is cut at containers and instances only"
 _OPTIONS: Final[Mapping[str, Any]] = {"chunk_dedup": False}
 
 
@@ -39,6 +45,8 @@ class Exhaust(Synchronous):
         names = list(variables(namespace, exclude)) if exclude else None
         report = self._probe.save(namespace, names=names)
         decisions = self._probe_podding.asked
+        if not decisions and not self._stores:
+            raise HarnessError(f"{self.name}: nothing is to be decided in the first save: {_NOTHING}")
         if not self._stores:
             self._stores = [self._store(bits)[1] for bits in _series(decisions)]
         if 2**decisions > len(self._stores):
@@ -77,7 +85,7 @@ def _series(decisions: int) -> list[str]:
     if decisions > MOST_DECISIONS:
         raise HarnessError(
             f"{NAME}: {decisions} decisions would need 2^{decisions} stores; at most 2^{MOST_DECISIONS} are made: "
-            "take fewer or shorter lists (tv, tl)"
+            "take fewer objects"
         )
     return [f"{number:0{decisions}b}" if decisions else "" for number in range(2**decisions)]
 
@@ -88,16 +96,17 @@ def _bytes_of(store: Any) -> int:
 
 
 def _refuses(workload: str) -> str | None:
-    if workload.partition("[")[0] == _WORKLOAD:
-        return None  # how many decisions its parameters lead to is what the first save shows
-    return f"{NAME} runs {_WORKLOAD} only: it makes a store for every way to cut the objects"
+    name = workload.partition("[")[0]
+    if name == _WORKLOAD:
+        return f"{NAME} has nothing to decide in {name}: {_NOTHING}"
+    if name in WORKLOADS:
+        return f"{NAME} makes a store for every way to cut the objects, too many here: take a small notebook (NOTEBOOK=)"
+    return None  # how many decisions there are is what the first save shows
 
 
-def _open(folder: Path, fidelity: str, existing: bool) -> VersionSystem:
+def _open(folder: Path, _fidelity: str, existing: bool) -> VersionSystem:
     if existing:
         raise UsageError(f"{NAME} keeps its versions in memory: no other process has them")
-    if fidelity != "fixed":
-        raise UsageError(f"{NAME} has nothing that fidelity={fidelity} would change")
     return Exhaust(NAME, folder)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from harness.errors import HarnessError, UsageError
 from harness.oracle import differences, portray
+from harness.podworkloads import WORKLOADS
 from harness.systems.pod import open_system, refuses
 from tests.harness.systems.pod.sessions import play
 
@@ -43,12 +44,20 @@ def test_later_saves_may_not_decide_more(tmp_path: Path) -> None:
     system.close()
 
 
-def test_it_runs_small_trees_only(tmp_path: Path) -> None:
-    assert "runs rmtree only" in str(refuses("exhaust", "skltweet"))
-    assert "runs rmtree only" in str(refuses("exhaust", "rmlist[exc]"))
-    assert refuses("exhaust", "rmtree") is None
-    assert refuses("exhaust", "rmtree[exc][tc=2][tv=2][tl=5][tml=1][tme=1]") is None
+def test_a_session_with_nothing_to_decide_is_refused(tmp_path: Path) -> None:
+    system = open_system("exhaust", tmp_path / "store")
+    with pytest.raises(HarnessError, match="nothing is to be decided in the first save: a variable is a pod"):
+        play(system, WORKLOADS["rmtree"].cells({"tc": 2, "tv": 2, "tl": 3, "tml": 100, "tme": 100}), ("rng",))
+    system.close()
+
+
+@pytest.mark.parametrize("fidelity", ["fixed", "paper"])
+def test_it_runs_small_notebooks_only(tmp_path: Path, fidelity: str) -> None:
+    assert "too many here: take a small notebook" in str(refuses("exhaust", "skltweet"))
+    assert "has nothing to decide in rmtree" in str(
+        refuses("exhaust", "rmtree[exc][tc=2][tv=2][tl=5][tml=1][tme=1]")
+    )
+    assert refuses("exhaust", "mine") is None
+    open_system("exhaust", tmp_path / "new", fidelity=fidelity).close()
     with pytest.raises(UsageError, match="keeps its versions in memory"):
         open_system("exhaust", tmp_path / "store", existing=True)
-    with pytest.raises(UsageError, match="has nothing that fidelity=paper would change"):
-        open_system("exhaust", tmp_path / "other", fidelity="paper")
