@@ -13,9 +13,9 @@ from harness.systems.pod._picklers import Session
 from harness.systems.pod._protocol import Version, variables
 from harness.systems.pod._refused import reason_of
 
-__all__ = ["PREFIX", "Shelve"]
+__all__ = ["Shelve"]
 
-PREFIX: Final = "shelf"
+_PREFIX: Final = "shelf"
 
 
 class Shelve(Synchronous):
@@ -25,7 +25,7 @@ class Shelve(Synchronous):
 
     def __init__(self, name: str, folder: Path) -> None:
         super().__init__(name, folder)
-        self._path = str(folder / PREFIX)
+        self._path = str(folder / _PREFIX)
         self._session = Session(restores=self.saves_code)
         self._count = 0
         if any(folder.iterdir()):

@@ -25,7 +25,7 @@ from harness.systems.pod._files import FilePerSave, file_per_save
 from harness.systems.pod._picklers import Dill, Pickle, Pickler, PurePickle, Readable, Writable
 from harness.systems.pod._protocol import Registration
 
-__all__ = ["SYSTEMS", "compiled_pickle"]
+__all__ = ["SYSTEMS"]
 
 _XDELTA: Final = "xdelta3"
 # The window on the first snapshot: all of it, as far as the program can.
@@ -94,7 +94,7 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
         )
 
 
-def compiled_pickle(fidelity: str) -> Pickler:
+def _pickle(fidelity: str) -> Pickler:
     """Return Python's pickler: the published comparison had its pure-Python one for all."""
     return PurePickle() if fidelity == "paper" else Pickle()
 
@@ -125,5 +125,5 @@ SYSTEMS: Final[tuple[Registration, ...]] = (
     file_per_save("snp", _dill, lambda: None, _dill_version),
     file_per_save("snz", _dill, lambda: None, _lz4_version, Lz4Snapshots),
     file_per_save("snx", _dill, _how_to_get_xdelta, _xdelta_version, XdeltaSnapshots),
-    file_per_save("snpc", compiled_pickle, lambda: None, platform.python_version),
+    file_per_save("snpc", _pickle, lambda: None, platform.python_version),
 )
