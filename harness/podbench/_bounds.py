@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from harness.podbench._results import blocked_s, is_shown, median_load_s
+from harness.podbench._figures import blocked_s, median_load_s
+from harness.podbench._results import is_shown
 from harness.podworkloads import WORKLOADS
 from harness.statistics import Estimate, estimate
 

@@ -14,11 +14,13 @@ from harness.children import run_child
 from harness.errors import TrialFailed, TrialTimeout, UsageError
 from harness.home import Home
 from harness.leftovers import clear_tree, remove_tree
+from harness.podbench._figures import blocked_s, median_load_s
 from harness.podbench._known import make_reference
-from harness.podbench._order import SEED, Order
+from harness.podbench._order import Order
 from harness.podbench._plan import Case, Plan, Request, file_name
-from harness.podbench._results import SUITE, WITHOUT, blocked_s, case_of, median_load_s
+from harness.podbench._results import SUITE, WITHOUT, case_of
 from harness.podbench._room import check_room, memory_bytes
+from harness.podworkloads import SEED
 from harness.progress import RunProgress
 from harness.runs import RunFolder, difference, new_run_id
 from harness.slot import Slot, hold_slot

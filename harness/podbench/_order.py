@@ -6,12 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
 
-__all__ = ["SEED", "Order"]
+from harness.podworkloads import SEED
 
-SEED: Final = 123
-"""Of `random` and numpy before the first cell, and of the order of the loads: the published runs'."""
+__all__ = ["Order"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,8 @@ class Order:
         The trial's own: order, store, result.
     log
         What the trial's process says goes there.
+    seed
+        Of `random` and numpy before the first cell, as in the reference run, and of the order of the loads.
     """
 
     system: str

@@ -14,11 +14,10 @@ from harness.podbench._grammar import Asked, parse_numbers, parse_systems, parse
 from harness.podbench._known import ALIASES, find_workload, parameters_known
 from harness.podworkloads import TIMEOUT_S, Workload
 from harness.suite import parse_scale
-from harness.systems.pod import names
+from harness.systems.pod import FIDELITIES, names
 
-__all__ = ["EVERY", "FIDELITIES", "Case", "Plan", "Request", "make_plan", "tree_workloads", "typed_names"]
+__all__ = ["EVERY", "Case", "Plan", "Request", "make_plan", "tree_workloads", "typed_names"]
 
-FIDELITIES: Final = ("fixed", "paper")
 EVERY: Final = "all"
 _TREE: Final = "rmtree"
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from harness.errors import HarnessError
 from harness.home import Home
-from harness.podbench._order import SEED
+from harness.podbench._figures import was_cold
 from harness.podbench._plan import Case, Plan
+from harness.podworkloads import SEED
 from harness.runs import RunFolder
 from harness.stores import OTHER_CPU_LIMIT, publish_files
 from harness.systems.pod import options_of
@@ -18,12 +18,10 @@ from harness.systems.pod import options_of
 __all__ = [
     "SUITE",
     "WITHOUT",
-    "blocked_s",
     "case_of",
     "is_ours",
     "is_shown",
     "is_wrong",
-    "median_load_s",
     "publish_cases",
 ]
 
@@ -35,32 +33,6 @@ WITHOUT: Final = frozenset({"not_installed", "skipped"})
 _INSTALLERS: Final = ("pip install", "apt-get install", "make peers")
 
 Trial = Mapping[str, Any]
-
-
-# -- what a trial measured ----------------------------------------------------------------------------------------
-
-
-def blocked_s(trial: Trial) -> float:
-    """Return how long the user waited for a save, on the average, by the published definition.
-
-    All waits at locks and all calls of save, the wait for the last save included, over their number: one more than cells.
-    """
-    dumps = [dump["time_s"] for dump in trial["samples"]["dumps"]]
-    waits: float = sum(trial["samples"]["lock_times"]) + sum(dumps)
-    return waits / len(dumps)
-
-
-def median_load_s(trial: Trial, state: str = "warm") -> float | None:
-    """Return the median time of the loads, `warm` or `cold`; None without any, and of cold ones that may not have been cold."""
-    times = [load["time_s"] for load in trial[state]["loads"]]
-    return statistics.median(times) if times and (state == "warm" or _was_cold(trial)) else None
-
-
-def _was_cold(trial: Trial) -> bool:
-    return bool(trial["cold"]["page_cache"]["reset"])
-
-
-# -- cases --------------------------------------------------------------------------------------------------------
 
 
 def case_of(
@@ -163,7 +135,7 @@ def _reservations(case: Mapping[str, Any], tried: int) -> Iterator[str]:
         yield f"{verdict['wrong']} of {verdict['checked']} loads wrong"
     if verdict["checked"] and case["unsaved"]:
         yield f"variables unsaved: {len(case['unsaved'])}"
-    if warm := sum(bool(trial["cold"]["loads"]) and not _was_cold(trial) for trial in trials):
+    if warm := sum(bool(trial["cold"]["loads"]) and not was_cold(trial) for trial in trials):
         yield f"loads not known to be cold in {warm} of {len(trials)} rounds"
     if case["fidelity"] != "fixed":
         yield "paper fidelity"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from harness.podbench._bounds import BASELINES, Held, Pairing, best_of, held_bounds, rounds_of
+from harness.podbench._figures import blocked_s, median_load_s
 from harness.podbench._published import Published, published_ratio
-from harness.podbench._results import blocked_s, is_shown, median_load_s
+from harness.podbench._results import is_shown
 from harness.statistics import Estimate, estimate
 from harness.systems.pod import names
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from harness.children import bound_to_parent
 from harness.errors import TrialFailed
+from harness.podbench._figures import blocked_s, median_load_s
 from harness.podbench._order import Order
 
 __all__ = ["figures", "start", "tail", "verdict"]
@@ -70,14 +70,13 @@ def verdict(loads: Mapping[str, Any]) -> str:
 def figures(result: Mapping[str, Any]) -> str:
     """Return a small table of what a trial measured."""
     samples = result["samples"]
-    blocked = [*samples["lock_times"], *(dump["time_s"] for dump in samples["dumps"])]
     rows = {
         "saves": len(result["versions"]),
         "stored, MB": samples["storage_bytes"] / MB,
-        "blocked, s a save": sum(blocked) / max(1, len(samples["dumps"])),
+        "blocked, s a save": blocked_s(result),
         "cells, s": sum(samples["exec_times"]),
-        "load, median s": _median(result["warm"]["loads"]),
-        "cold load, median s": _median(result["cold"]["loads"]),
+        "load, median s": median_load_s(result),
+        "cold load, median s": median_load_s(result, "cold"),
         "peak RSS, MB": samples["peak_rss_bytes"] / MB,
         "CPU, s": samples["cpu_s"],
         "loads": verdict(result["warm"]),
@@ -86,10 +85,6 @@ def figures(result: Mapping[str, Any]) -> str:
     }
     width = max(map(len, rows))
     return "\n".join(f"{name:{width}}  {_shown(value)}" for name, value in rows.items())
-
-
-def _median(loads: Sequence[Mapping[str, float]]) -> float | None:
-    return statistics.median(load["time_s"] for load in loads) if loads else None
 
 
 def _shown(value: object) -> str:

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+from harness.podworkloads._order import SEED
 from harness.podworkloads._reference import TIMEOUT_S, Reference, ReferenceCell, reference
 from harness.podworkloads._registry import WORKLOADS, from_notebook
 from harness.podworkloads._spec import TOLERANCE, Published
 from harness.podworkloads._workload import Workload
 
 __all__ = [
+    "SEED",
     "TIMEOUT_S",
     "TOLERANCE",
     "WORKLOADS",

@@ -9,10 +9,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["FORMS", "Order", "portrait_file", "sets_of"]
+__all__ = ["FORMS", "SEED", "Order", "portrait_file", "sets_of"]
 
 FORMS: Final[Mapping[str, bool]] = MappingProxyType({"values": True, "names": False})
 """How portraits see functions and classes of the session: by value, or by name."""
+
+
+SEED: Final = 123
+"""Of `random` and numpy before the first cell: the published runs'."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,12 +27,11 @@ import zstandard
 from harness.oracle import Portrait, portray
 from harness.podworkloads._measure import Measure, Measured, mutation_rate
 from harness.podworkloads._opened import OpenedFiles
-from harness.podworkloads._order import FORMS, Order, portrait_file, sets_of
+from harness.podworkloads._order import FORMS, SEED, Order, portrait_file, sets_of
 from harness.podworkloads._recording import Recording
 
-__all__ = ["SEED", "main"]
+__all__ = ["main"]
 
-SEED: Final = 123
 _DATA_SHARE: Final = 0.1
 
 

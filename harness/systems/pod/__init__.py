@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.systems.pod._micro import BASELINE, MICRO
-from harness.systems.pod._protocol import Registration, Times, Version, VersionSystem
+from harness.systems.pod._protocol import FIDELITIES, Registration, Times, Version, VersionSystem
 from harness.systems.pod._registry import (
     has_server,
     how_to_get,
@@ -19,6 +19,7 @@ from harness.systems.pod._registry import (
 
 __all__ = [
     "BASELINE",
+    "FIDELITIES",
     "MICRO",
     "Registration",
     "Times",

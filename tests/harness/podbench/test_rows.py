@@ -8,8 +8,8 @@ from harness.errors import UsageError
 from harness.home import Home
 from harness.podbench._bounds import BASELINES
 from harness.podbench._expstat import export_expstat, expstat_of
+from harness.podbench._figures import blocked_s, median_load_s
 from harness.podbench._published import published_ratio
-from harness.podbench._results import blocked_s, median_load_s
 from harness.podbench._rows import place_of, verdict_text
 from harness.podbench.report import as_flat, rows_of
 from tests.harness.podbench.factory import podbench_case, trial
