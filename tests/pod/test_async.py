@@ -241,6 +241,48 @@ with pod.open(sys.argv[1]) as store:
     assert lines == [f"{problem} {problem}", f"{1 if how == 'dead' else 2} True"]
 
 
+def test_an_interruption_of_the_process_s_group_leaves_a_forked_save_alone(tmp_path: Path) -> None:
+    source = """
+import os, signal, sys, time, pod
+os.setsid()
+parent, reached, go = os.getpid(), os.pipe(), os.pipe()
+class Slow:
+    def __reduce__(self):
+        if os.getpid() != parent:
+            os.write(reached[1], b"x")
+            os.read(go[0], 1)
+        return int, ()
+with pod.open(sys.argv[1]) as store:
+    future = store.save_async(pod.Namespace(a=Slow()), mode="fork")
+    os.read(reached[0], 1)
+    try:
+        os.killpg(0, signal.SIGINT)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        os.write(go[1], b"x")
+    print(store.load(future))
+"""
+    assert run_python(source, tmp_path / "store").stdout.strip() == "Namespace({'a': 0})"
+
+
+def test_a_save_that_was_forked_is_known_to_a_store_that_is_interrupted_meanwhile(tmp_path: Path) -> None:
+    source = """
+import os, signal, sys, pod
+ns = pod.Namespace(a=[1])
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+with pod.open(sys.argv[1]) as store:
+    try:
+        store.save_async(ns, mode="fork")
+    except KeyboardInterrupt:
+        print("interrupted", len(store.log()))
+    try:
+        print("left", os.waitpid(-1, os.WNOHANG))
+    except ChildProcessError:
+        print("no child")
+"""
+    assert run_python(source, tmp_path / "store").stdout.splitlines() == ["interrupted 1", "no child"]
+
+
 def _no_fork() -> int:
     raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import pickle
 import select
+import signal
 import sys
 import threading
 import time
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from pod.errors import PodError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pod.store._report import SaveReport
 
@@ -82,6 +83,16 @@ class SaveFuture:
 def may_fork() -> bool:
     """Say whether a fork is safe: no other Python thread runs, and no notebook's kernel."""
     return hasattr(os, "fork") and threading.active_count() == 1 and "ipykernel" not in sys.modules
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let the calling thread meet a Ctrl-C afterwards, and a process that it forks never: all of a terminal's are sent it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Forked:

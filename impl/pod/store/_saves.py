@@ -11,7 +11,7 @@ from pod.errors import PodError
 from pod.log import Log
 from pod.store._arguments import checked_message, checked_names
 from pod.store._deferred import Encoding
-from pod.store._future import Done, Forked, Running, SaveFuture, Threaded
+from pod.store._future import Done, Forked, Running, SaveFuture, Threaded, uninterrupted
 from pod.store._history import BRANCH
 from pod.store._modes import Modes
 from pod.store._options import Options
@@ -198,10 +198,6 @@ class Saves(Modes):
         # What the child learns stays in the child: for this process nothing was saved yet but the version itself.
         session.watch.names |= touched.names
         session.watch.everything |= touched.everything
-        try:
-            running = Forked(lambda: self._save(session, said, chosen, touched))
-        except OSError:
-            return self._start(self._mode_of("thread"), session, said, chosen, touched)
 
         def settled(outcome: SaveReport | BaseException) -> None:
             if isinstance(outcome, SaveReport):
@@ -209,7 +205,11 @@ class Saves(Modes):
             else:
                 session.unsay(said)
 
-        return self._begun(running, settled)
+        try:
+            with uninterrupted():
+                return self._begun(Forked(lambda: self._save(session, said, chosen, touched)), settled)
+        except OSError:
+            return self._start(self._mode_of("thread"), session, said, chosen, touched)
 
     def _save_threaded(
         self,
