@@ -8,6 +8,7 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any, Final
 
+from pod.tracking._variables import value_of
 from pod.tracking.static._lists import (
     ATTRIBUTES,
     BUILTINS,
@@ -22,6 +23,7 @@ from pod.tracking.static._plain import is_plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_MISSING: Final = object()
 _BUILTINS: Final = {name: getattr(builtins, name) for name in BUILTINS}
 # Whose parts decide: they read what their parts are.
 _TRANSPARENT: Final = (
@@ -90,21 +92,18 @@ class _Scope:
     def _is_plain(self, name: str) -> bool:
         if name in self._bound:
             return True
-        known, value = self._variable(name)
-        return known and is_plain(value)
+        value = self._value(name)
+        return value is not _MISSING and is_plain(value)
 
-    def _variable(self, name: str) -> tuple[bool, object]:
-        """Return whether the namespace has a variable, and its value, without touching it."""
-        namespace = self._namespace
-        if isinstance(namespace, dict):
-            return dict.__contains__(namespace, name), dict.get(namespace, name)
-        return name in namespace, namespace.get(name)
+    def _value(self, name: str) -> object:
+        """Return what the namespace has for a name, without touching it."""
+        return value_of(self._namespace, name, _MISSING)
 
     def _module(self, node: ast.expr) -> str | None:
         """Return the name of the module that an expression names, if its functions are known."""
         if not isinstance(node, ast.Name) or node.id in self._bound:
             return None
-        _known, value = self._variable(node.id)
+        value = self._value(node.id)
         if not isinstance(value, types.ModuleType):
             return None
         return next((name for name in FUNCTIONS if sys.modules.get(name) is value), None)
@@ -121,7 +120,7 @@ class _Scope:
         """Say whether what is called with so many positional arguments writes nothing."""
         if isinstance(function, ast.Name):
             name = function.id
-            if name in self._bound or self._variable(name)[0] or name not in _BUILTINS:
+            if name in self._bound or self._value(name) is not _MISSING or name not in _BUILTINS:
                 return False
             return vars(builtins).get(name) is _BUILTINS[name] and (name != "type" or arguments == 1)
         if not isinstance(function, ast.Attribute):

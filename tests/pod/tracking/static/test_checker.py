@@ -220,6 +220,17 @@ def test_a_module_of_a_known_name_must_be_that_module(name: str) -> None:
     assert not StaticChecker().is_static("pd.set_option(1)", {"pd": pd})
 
 
+def test_what_functions_of_a_partly_loaded_namespace_need_is_found_before_builtins(tmp_path: Path) -> None:
+    with Notebook(tmp_path / "store", ascc=True) as notebook:
+        notebook.cell("def sum(v): v.append(1)\ndef f(v): return sum(v)\nx = [1]")
+        part = notebook.store.load(notebook.save(), ["f", "x"])
+        assert "sum" in part.hidden
+        with notebook.store.cell("sum(x)", part) as static:
+            exec("sum(x)", part)
+        assert not static
+        assert notebook.store.load(notebook.store.save(part))["x"] == [1, 1]
+
+
 def test_the_checkers_touch_nothing() -> None:
     namespace = pod.new_managed_namespace({"l": [1]})
     from pod.tracking import Watch
