@@ -90,6 +90,24 @@ def test_errors_come_out_of_the_future(mode: str, tmp_path: Path) -> None:
 
 
 @WAYS
+def test_errors_of_encoding_come_out_of_the_future_too(mode: str, tmp_path: Path) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.cell(
+            "from pod.errors import StoreUnavailable\n"
+            "class Away:\n"
+            "    def __reduce__(self): raise StoreUnavailable('as a store is that cannot be asked what it has')\n"
+            "a = [1]; b = Away()"
+        )
+        future = notebook.store.save_async(notebook.ns, mode=mode)
+        with pytest.raises(pod.StoreUnavailable, match="cannot be asked"):
+            future.result(60)
+        assert notebook.store.log() == []
+        notebook.cell("del b; a.append(2)")
+        notebook.save()
+        notebook.check()
+
+
+@WAYS
 def test_the_report_names_what_was_not_saved(mode: str, tmp_path: Path) -> None:
     with Notebook(tmp_path / "store") as notebook:
         notebook.cell("g = (i for i in [1]); a = [1]")
@@ -319,8 +337,8 @@ def test_where_nothing_can_be_started_nothing_is_forgotten(
         with monkeypatch.context() as patched:
             patched.setattr(os, "fork", _no_fork)
             patched.setattr(threading.Thread, "start", _no_thread)
-            with pytest.raises(RuntimeError, match="can't start new thread"):
-                notebook.store.save_async(notebook.ns, mode=mode)
+            error = notebook.store.save_async(notebook.ns, mode=mode).exception()
+        assert repr(error) == repr(RuntimeError("can't start new thread"))
         notebook.save()
         notebook.check()
 

@@ -175,20 +175,14 @@ class Saves(Modes):
     def _start(
         self, mode: str, session: Session, said: Said, chosen: list[str] | None, touched: Touched
     ) -> SaveFuture:
-        if mode == "sync":
-            return self._save_at_once(session, said, chosen, touched)
-        if mode == "fork":
-            return self._save_forked(session, said, chosen, touched)
-        return self._save_threaded(session, said, chosen, touched, deferred=mode == "thread-deferred")
-
-    def _save_at_once(
-        self, session: Session, said: Said, chosen: list[str] | None, touched: Touched
-    ) -> SaveFuture:
         try:
-            outcome: SaveReport | BaseException = self._save(session, said, chosen, touched)
+            if mode == "sync":
+                return SaveFuture(Done(self._save(session, said, chosen, touched)), _settled)
+            if mode == "fork":
+                return self._save_forked(session, said, chosen, touched)
+            return self._save_threaded(session, said, chosen, touched, deferred=mode == "thread-deferred")
         except Exception as error:  # noqa: BLE001  (whoever asks for the result gets it)
-            outcome = error
-        return SaveFuture(Done(outcome), _settled)
+            return SaveFuture(Done(error), _settled)
 
     def _save_forked(
         self, session: Session, said: Said, chosen: list[str] | None, touched: Touched
