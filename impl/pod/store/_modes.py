@@ -87,6 +87,8 @@ class Modes(Keeping):
         if found == "auto":
             # What a forked process stores the thesaurus never learns.
             found = "fork" if may_fork() and self._policies.coats.thesaurus is None else "thread"
+        if found == "fork" and not self._log.backend.is_shared_across_forks:
+            found = "thread"
         return "thread-deferred" if found == "thread" and self._is_published else found
 
     def _join(self) -> None:

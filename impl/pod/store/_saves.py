@@ -187,8 +187,6 @@ class Saves(Modes):
     def _save_forked(
         self, session: Session, said: Said, chosen: list[str] | None, touched: Touched
     ) -> SaveFuture:
-        if not self._log.backend.is_shared_across_forks:
-            return self._start(self._mode_of("thread"), session, said, chosen, touched)
         # What the child learns stays in the child: for this process nothing was saved yet but the version itself.
         session.watch.names |= touched.names
         session.watch.everything |= touched.everything

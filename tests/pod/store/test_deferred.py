@@ -322,3 +322,5 @@ def test_options_without_effect_are_known(tmp_path: Path) -> None:
     assert effective("thread-deferred", tracking="all", ascc=True)["ascc"] == "True"
     with pod.open(tmp_path / "store", mode="sync") as store:
         assert store.effective()["mode"] == "sync"
+    with pod.open(f"memory://{tmp_path}") as store:
+        assert store.effective("fork")["mode"] == store.effective("auto")["mode"] == "thread"
