@@ -56,7 +56,7 @@ def podding_named(text: str, *, fidelity: str = "fixed") -> Podding:
     if text == "lga" and fidelity == "paper":
         return LearnedGreedy(PublishedVolatility())
     found = _FORM.fullmatch(text) if isinstance(text, str) else None
-    name, argument = found.groups() if found else (text, None)
+    name, argument = found.groups() if found else ("", None)
     try:
         return _PLAIN[name]() if argument is None else _WITH_ARGUMENT[name](argument)
     except (KeyError, ValueError):

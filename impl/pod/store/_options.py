@@ -84,10 +84,12 @@ def _check_switch(what: str, given: object) -> None:
 def _checked_bytes(given: object) -> int:
     try:
         number = operator.index(given)  # type: ignore[arg-type]
-    except TypeError as error:
+    except TypeError:
+        number = None
+    if number is None or isinstance(given, bool):
         raise InvalidArgument(
             f"thesaurus_bytes is a {type(given).__name__}, {reprlib.repr(given)}; give a number of bytes, or None"
-        ) from error
+        )
     if number < 0:
         raise InvalidArgument(f"thesaurus_bytes cannot be {number}; give 0 or more bytes, or None")
     return number

@@ -79,9 +79,11 @@ def test_what_is_known_is_taken(options: dict[str, Any]) -> None:
         ({"podding": "const"}, f"podding cannot be 'const'; known are: {_PODDINGS}"),
         ({"podding": "naive(1)"}, f"podding cannot be 'naive(1)'; known are: {_PODDINGS}"),
         ({"podding": 3}, f"podding cannot be 3; known are: {_PODDINGS}"),
+        ({"podding": ["lga"]}, f"podding cannot be ['lga']; known are: {_PODDINGS}"),
         ({"ascc": 1}, "ascc is a int, 1; give True or False"),
         ({"chunk_dedup": "no"}, "chunk_dedup is a str, 'no'; give True or False"),
         ({"thesaurus_bytes": -1}, "thesaurus_bytes cannot be -1; give 0 or more bytes, or None"),
+        ({"thesaurus_bytes": True}, "thesaurus_bytes is a bool, True; give a number of bytes, or None"),
         (
             {"thesaurus_bytes": 1e9},
             "thesaurus_bytes is a float, 1000000000.0; give a number of bytes, or None",
