@@ -16,7 +16,8 @@ class Nesting:
 
     A pod that leads back into one that it was cut out of, however far out, is read *within* the one that it was cut out of last;
     so is that one, if it is not the one that is led to, for it leads there, too. So what leads back is read in the order in which
-    it was written. There may be very many pods, one below the other, so nothing here goes through all that are open.
+    it was written. There may be very many pods, one below the other, so nothing here goes through all that are open; only
+    `rename` goes through pods, those that were opened below the innermost.
     """
 
     def __init__(self) -> None:

@@ -153,11 +153,12 @@ class Saves(Modes):
         ----------
         mode
             "sync": it is done when the call returns. "fork": a forked process saves, or a thread where the system
-            refuses to fork. "thread": everything is encoded before the call returns, and a thread writes it. "auto":
-            "fork" where no other Python thread runs and not under ipykernel, else "thread". "thread-deferred": a thread
-            encodes, too; meanwhile whoever touches a name that it encodes waits. What could be changed all the same is
-            encoded before the call returns: what somebody else holds, and all of a namespace that is not managed.
-            None: the store's.
+            refuses to fork or the store is in memory. "thread": everything is encoded before the call returns, and a
+            thread writes it. "auto": "fork" where no other Python thread runs, not under ipykernel, and not with a
+            thesaurus, which learns nothing from a forked process; else "thread". "thread-deferred": a thread encodes,
+            too; meanwhile whoever touches a name that it encodes waits. What could be changed all the same is encoded
+            before the call returns: what somebody else holds, and all of a namespace that is not managed. None: the
+            store's.
 
         Raises
         ------
