@@ -44,6 +44,7 @@ class Extension:
         self._store: Store | None = None
         self._follower: Follower | None = None
         self._cell: Any = None  # what IPython says of the cell that runs; of nested ones, of the outermost
+        self._nested = 0  # cells that run within it
         self._uses: Uses = ANYTHING  # of that cell
         self._unseen = 0  # executions that no `pre_run_cell` told of
         self._is_wanted = False  # a command changed the namespace
@@ -93,18 +94,23 @@ class Extension:
         """Find out what a cell uses, before it runs."""
         self._unseen = max(0, self._unseen - 1)
         if self._cell is not None:
-            return  # the outer cell runs this one, with a magic
+            self._nested += 1  # the outer cell runs this one, with a magic
+            return
         self._cell = info
         self._uses = uses_of_cell(self.shell, info.raw_cell, getattr(info, "transformed_cell", None))
         if self._follower is not None:
             self._follower.about_to(self._uses)
 
     def post_run_cell(self, result: Any) -> None:
-        """Save, unless the cell is one of another, or nothing but commands."""
+        """Save, unless the cell is one of another, or nothing but commands.
+
+        What IPython says of a cell that was interrupted in its event loop is not what it said before: those are counted.
+        """
         info = getattr(result, "info", None)
-        if self._cell is not None and info is not None and info is not self._cell:
+        if self._nested and info is not self._cell:
+            self._nested -= 1
             return
-        began, self._cell = self._cell, None
+        began, self._cell, self._nested = self._cell, None, 0
         raw = getattr(info or began, "raw_cell", None) or ""
         try:
             self._ran(raw, result, was_seen=began is not None)

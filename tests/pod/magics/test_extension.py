@@ -124,6 +124,21 @@ def test_an_interrupted_save_leaves_the_namespace_and_the_store_well(notebook: S
     assert notebook.store.verify() == []
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_cell_interrupted_in_its_event_loop_is_saved_and_so_are_the_next(
+    notebook: ShellNotebook, *, nested: bool
+) -> None:
+    notebook.cell("import asyncio\ndef stop(): raise KeyboardInterrupt\na, done = [], asyncio.Event()")
+    awaiting = "a.append(1); asyncio.get_running_loop().call_soon(stop); await done.wait()"
+    before = notebook.tid
+    notebook.cell(f"get_ipython().run_cell({awaiting!r}); a.append(2)" if nested else awaiting)
+    assert notebook.tid == before + 1
+    assert notebook.store.load(notebook.tid)["a"] == ([1, 2] if nested else [1])
+    notebook.cell("b = 1", "done.set(); await asyncio.sleep(0); c = 2")
+    assert notebook.tid == before + 3
+    assert notebook.store.load(notebook.tid)["c"] == 2
+
+
 def test_blank_cells_and_its_own_commands_make_no_version(notebook: ShellNotebook) -> None:
     notebook.cell("a = 1", "", "   ", "%pod log", "%pod status\n%pod diff 1")
     assert notebook.tid == 1
