@@ -112,7 +112,7 @@ def _library(name: str, extra: str) -> Iterator[None]:
 def _folder(url: str) -> Path:
     split = urlsplit(url)
     if split.netloc not in {"", "localhost"} or not split.path.startswith("/") or split.query:
-        raise InvalidArgument(f"{url}: a folder's URL is file:///and/its/path, without a host")
+        raise InvalidArgument(f"{hidden(url)}: a folder's URL is file:///and/its/path, without a host")
     return Path(unquote(split.path))
 
 

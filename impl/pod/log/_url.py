@@ -20,6 +20,8 @@ _STORE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword", "ssl_password"})
 _OURS: Final = frozenset({"store", "lock_s"})
 _STARS: Final = "***"
+_USER_PART: Final = re.compile(r"(:/+[^:/?#]*).*@", re.DOTALL)
+_SECRET_VALUE: Final = re.compile(rf"([?&](?:{'|'.join(sorted(_SECRET_PARAMETERS))})=)[^&]*")
 
 
 def scheme_of(location: str) -> str | None:
@@ -57,13 +59,20 @@ class ServerUrl:
         Raises
         ------
         InvalidArgument
-            It cannot be one, or the store's name cannot be one.
+            It cannot be one, the store's name cannot be one, or a password may have cut it off.
         """
         try:
             split = urlsplit(url)
             parameters = parse_qsl(split.query, keep_blank_values=True)
-        except ValueError as error:
-            raise InvalidArgument(f"{hidden(url)}: {error}") from None
+        except ValueError:  # its text may have the password
+            raise InvalidArgument(
+                f"{hidden(url)}: there is no host after the //; percent-encode what is not ASCII there"
+            ) from None
+        if url.count("@") > split.netloc.count("@"):
+            raise InvalidArgument(
+                f"{hidden(url)}: there is an @ after the host; if a password has / ? or #, percent-encode the password"
+                " (%2F %3F %23), and else the @ (%40)"
+            )
         given = dict(parameters)
         store = given.get("store", DEFAULT_STORE)
         theirs = [(name, value) for name, value in parameters if name not in _OURS]
@@ -102,7 +111,7 @@ def _seconds(label: str, text: str | None) -> float | None:
 
 def hidden(url: str) -> str:
     """Return a URL that may be malformed, without what stands where a password would."""
-    return re.sub(r"(://[^:/?#]*):.*@", r"\1@", url, flags=re.DOTALL)
+    return _SECRET_VALUE.sub(rf"\1{_STARS}", _USER_PART.sub(r"\1@", url, count=1))
 
 
 def _without_password(netloc: str) -> str:

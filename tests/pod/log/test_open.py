@@ -50,7 +50,7 @@ def test_a_store_in_memory_is_shared_by_its_name() -> None:
         ("s3://bucket/store", "s3://bucket/store: pod knows no s3://; there are file, memory, postgresql, redis"),
         ("memory://", "memory://: a store in memory needs a name"),
         ("file://server/folder", "a folder's URL is file:///and/its/path, without a host"),
-        (Path("postgresql://me:pw@server/db"), "postgresql:/me"),
+        (Path("postgresql://me:pw@server/db"), "postgresql:/me@server/db: a URL is to be given as a str"),
         (Path("memory://name"), "memory:/name: a URL is to be given as a str, not as a Path"),
         ("redis://server/0?store=", "redis://server/0?store=: a store's name has at most 63 letters"),
         ("redis://server/0?store=a%20b", "a store's name has at most 63 letters, digits"),
@@ -95,6 +95,42 @@ def test_a_label_has_no_password_and_opens_the_same(url: str, label: str, store:
     assert "pw" not in repr(parsed)
     assert "p%40w" not in repr(parsed)
     assert parsed.hide("p@w pw p%40w") in {"*** pw ***", "p@w *** p%40w", "p@w pw p%40w"}
+
+
+@pytest.mark.parametrize(
+    ("url", "label"),
+    [
+        ("postgresql://me:s3/cret@server/db", "postgresql://me@server/db"),
+        ("postgresql://me:s3?cret@server/db", "postgresql://me@server/db"),
+        ("postgresql://me:s3#cret@server/db", "postgresql://me@server/db"),
+        ("postgresql://m/e:s3cret@server/db", "postgresql://m@server/db"),
+        ("redis://:s3/cret@server:1/0", "redis://@server:1/0"),
+        ("redis://:s3/cr@et@server:1/0?store=mine", "redis://@server:1/0?store=mine"),
+    ],
+)
+def test_a_password_that_cuts_its_url_off_is_to_be_encoded_and_is_not_shown(url: str, label: str) -> None:
+    with pytest.raises(InvalidArgument, match="percent-encode the password") as raised:
+        open_backend(url)
+    assert str(raised.value).startswith(f"{label}: ")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("file://me:s3cret@server/a", "file://me@server/a"),
+        ("pg://me@server/db?password=s3cret&a=1", "pg://me@server/db?password=***&a=1"),
+        (
+            "postgresql://me:s3cret@[::1/db?a=1&sslpassword=s3cret",
+            "postgresql://me@[::1/db?a=1&sslpassword=***",
+        ),
+        ("postgresql://me:s3cret\u2100@server/db", "postgresql://me@server/db"),
+    ],
+)
+def test_the_error_of_a_url_that_is_none_has_no_password(url: str, shown: str) -> None:
+    with pytest.raises(InvalidArgument) as raised:
+        open_backend(url)
+    assert str(raised.value).startswith(f"{shown}: ")
+    assert "s3cret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
