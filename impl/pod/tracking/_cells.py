@@ -43,7 +43,7 @@ _WORDS: Final = frozenset(
 )
 _MAIN: Final = "__main__"  # also what every module's `__name__` is compared with
 _FINDS_MODULES: Final = frozenset({"modules", "import_module", "run_module", "run_path"})
-_INLINE: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+_INLINE: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})  # a generator may outlive its cell
 
 
 class Uses(NamedTuple):

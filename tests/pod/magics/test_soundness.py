@@ -54,6 +54,12 @@ CELLS = {
         "next(g)",
         "next(g)",
     ],
+    "a generator expression": ["a = [1]", "g = (a.append(i) for i in range(3))", "next(g)", "b = 1"],
+    "a generator expression that a map keeps": [
+        "a = [1]",
+        "m = map(str, (a.append(i) for i in a[:]))",
+        "next(m)",
+    ],
     "a default": ["a = [1]; f = lambda x=a: x.append(2)", "f()", "a.append(3)"],
     "a cell with a lambda": ["a = [1]; f = lambda: a", "f().append(1)"],
     "a comprehension": [

@@ -97,6 +97,7 @@ def test_names_that_are_only_bound_are_replaced() -> None:
     [
         ("a = 1", False),
         ("[x for x in a]", False),
+        ("g = (x for x in a)", True),
         ("def f(): pass", True),
         ("class K: pass", True),
         ("lambda: 1", True),
