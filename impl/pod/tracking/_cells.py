@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from types import CodeType
 
 _BINDING: Final = frozenset({"STORE_NAME", "DELETE_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"})
@@ -24,17 +24,24 @@ _ANYTHING: Final = frozenset(
 _SHOWN: Final = re.compile(r"Out|_oh|_{1,3}|_\d+")
 _WORDS: Final = frozenset(
     [
+        "Trace",
         "__builtins__",
         "__globals__",
         "__main__",
         "builtins",
+        "cProfile",
+        "doctest",
         "f_globals",
         "f_locals",
         "get_ipython",
         "get_objects",
         "get_referents",
         "get_referrers",
+        "getmodule",
+        "pdb",
         "run_cell",
+        "runcall",
+        "runctx",
         "set_trace",
         "user_global_ns",
         "user_module",
@@ -42,6 +49,8 @@ _WORDS: Final = frozenset(
     ]
 )
 _MAIN: Final = "__main__"  # also what every module's `__name__` is compared with
+_SAYS_ITS_MODULE: Final = frozenset({"__name__", "__module__"})
+_PROFILES: Final = frozenset({"profile", "run"})
 _FINDS_MODULES: Final = frozenset({"modules", "import_module", "run_module", "run_path"})
 _INLINE: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})  # a generator may outlive its cell
 
@@ -113,7 +122,17 @@ def reaches_anything(names: Iterable[str]) -> bool:
 def _says_a_word(code: CodeType) -> bool:
     """Say whether code names an attribute or a module through which a namespace is found."""
     said = set(code.co_names)
-    texts = {constant for constant in code.co_consts if isinstance(constant, str)}
-    if (said & _FINDS_MODULES and _MAIN in texts) or said & _WORDS:
+    texts = set(_texts(code.co_consts))
+    if said & _FINDS_MODULES and (_MAIN in texts or said & _SAYS_ITS_MODULE):
         return True
-    return bool(texts & (_WORDS - {_MAIN}))
+    if said & _WORDS or said >= _PROFILES:
+        return True
+    return bool(texts & (_WORDS - {_MAIN})) or any(_MAIN in text for text in texts - {_MAIN})
+
+
+def _texts(constants: Iterable[object]) -> Iterator[str]:
+    for constant in constants:
+        if isinstance(constant, str):
+            yield constant
+        elif isinstance(constant, tuple | frozenset):
+            yield from _texts(constant)

@@ -110,6 +110,12 @@ CELLS = {
         "m.a.append(2)",
         "import sys; sys.modules['__main__'].a.append(3)",
     ],
+    "the main module by its name": ["import sys\na = [1]", "sys.modules[__name__].a.append(2)"],
+    "the main module by a function's": [
+        "import sys\na = [1]\ndef f(): pass",
+        "sys.modules[f.__module__].a.append(2)",
+    ],
+    "a profile": ["import cProfile\na = [1]", "cProfile.run('a.append(2)')"],
     "a frame": ["a = [1]", "import sys\ndef f(): sys._getframe().f_globals['a'].append(2)", "f()"],
     "the globals of a function": [
         "a = [1]\ndef f(): pass",
