@@ -117,6 +117,16 @@ class Extension:
         except BaseException as error:  # noqa: BLE001  (no cell fails for what its save raises)
             self._lost(error)
 
+    def _ended(self, info: Any) -> Any:
+        """Forget a cell that ended, and those within it; return what IPython said of it when it began.
+
+        Where IPython itself was interrupted it says something new of the innermost cell; nothing is the end of all.
+        """
+        ends = [at for at, cell in enumerate(self._cells) if info is None or info is cell] or [-1]
+        began = self._cells[ends[0] :]
+        del self._cells[ends[0] :]
+        return began[0] if began else None
+
     def _ran(self, raw: str, result: Any, *, was_seen: bool) -> None:
         wanted, self._is_wanted = self._is_wanted, False
         own = is_own(raw)
@@ -161,7 +171,7 @@ class Extension:
 
     def _is_alone(self) -> bool:
         """Say whether the command is all there is in its cell, and the state before it is saved."""
-        raw = getattr(self._cell, "raw_cell", None)
+        raw = getattr(self._cells[0], "raw_cell", None) if self._cells else None
         return self._is_saved and not self._unseen and raw is not None and is_own(raw)
 
     def turn(self, *, on: bool) -> None:

@@ -109,6 +109,41 @@ def test_a_store_that_is_gone_breaks_no_cell(notebook: ShellNotebook) -> None:
     assert notebook.space["a"] == [1, 2]
 
 
+def test_cells_are_saved_after_one_that_was_interrupted_within_ipython(
+    notebook: ShellNotebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    notebook.run("a = [1]")
+    with monkeypatch.context() as patch:
+        patch.setattr(notebook.shell.compile, "ast_parse", interrupt)
+        notebook.cell("a.append(2)")
+        assert notebook.failed
+        notebook.remember()
+    notebook.run("a.append(3)", "b = a")
+    assert notebook.space["a"] == [1, 3]
+    notebook.check()
+
+
+def test_a_cell_within_a_cell_that_was_interrupted_within_ipython_is_not_saved_by_itself(
+    notebook: ShellNotebook,
+) -> None:
+    notebook.cell(
+        "a = [1]\nshell = get_ipython(); parse = shell.compile.ast_parse\n"
+        "def interrupt(*_, **named): raise KeyboardInterrupt"
+    )
+    before = notebook.tid
+    notebook.cell(
+        "shell.compile.ast_parse = interrupt\nshell.run_cell('b = 2')\nshell.compile.ast_parse = parse\na.append(2)"
+    )
+    notebook.remember()
+    assert notebook.tid == before + 1
+    assert notebook.space["a"] == [1, 2]
+    notebook.run("a.append(3)")
+    notebook.check()
+
+
 def test_an_interrupted_save_leaves_the_namespace_and_the_store_well(notebook: ShellNotebook) -> None:
     notebook.run("a = [1]")
     notebook.cell(
