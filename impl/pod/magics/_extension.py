@@ -43,9 +43,8 @@ class Extension:
         self._location: str | None = None
         self._store: Store | None = None
         self._follower: Follower | None = None
-        self._cell: Any = None  # what IPython says of the cell that runs; of nested ones, of the outermost
-        self._nested = 0  # cells that run within it
-        self._uses: Uses = ANYTHING  # of that cell
+        self._cells: list[Any] = []  # what IPython says of the cells that run, each within the one before
+        self._uses: Uses = ANYTHING  # of the outermost
         self._unseen = 0  # executions that no `pre_run_cell` told of
         self._is_wanted = False  # a command changed the namespace
         self._is_saved = False  # all that cells did, so far
@@ -93,10 +92,9 @@ class Extension:
     def pre_run_cell(self, info: Any) -> None:
         """Find out what a cell uses, before it runs."""
         self._unseen = max(0, self._unseen - 1)
-        if self._cell is not None:
-            self._nested += 1  # the outer cell runs this one, with a magic
-            return
-        self._cell = info
+        self._cells.append(info)
+        if len(self._cells) > 1:
+            return  # the outer cell runs this one, with a magic
         self._uses = uses_of_cell(self.shell, info.raw_cell, getattr(info, "transformed_cell", None))
         if self._follower is not None:
             self._follower.about_to(self._uses)
@@ -107,10 +105,9 @@ class Extension:
         What IPython says of a cell that was interrupted in its event loop is not what it said before: those are counted.
         """
         info = getattr(result, "info", None)
-        if self._nested and info is not self._cell:
-            self._nested -= 1
+        began = self._ended(info)
+        if self._cells:
             return
-        began, self._cell, self._nested = self._cell, None, 0
         raw = getattr(info or began, "raw_cell", None) or ""
         try:
             self._ran(raw, result, was_seen=began is not None)
