@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tools/peers.sh [NAME...]: get the systems that ours are compared with (all without a name): for pond mountpoint, s3fs,
 # geesefs; for pod criu, kishu, xdelta3, and postgresql and redis, which keep its stores. What is built goes to
-# .cache/peers/bin, where the harness looks after PATH. Nothing else needs any of it.
+# .cache/peers/bin (HARNESS_HOME and HARNESS_CACHE move that), where the harness looks after PATH. Nothing else needs any of it.
 # One that cannot be had here is named with what is missing, and the others go on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 . tools/install-packages.sh
 
 readonly PEERS=(mountpoint s3fs geesefs criu kishu xdelta3 postgresql redis)
-readonly FOLDER=${HARNESS_CACHE:-$PWD/.cache}/peers
+readonly FOLDER=${HARNESS_CACHE:-${HARNESS_HOME:-$PWD}/.cache}/peers
 readonly RUST=1.95 GEESEFS=v0.43.5 KISHU=0.3.4
 
 # AWS's program where there is one, else our launcher over its library.

@@ -107,7 +107,7 @@ def make_plan(request: Request) -> Plan:
         raise UsageError(f"the time limit must be greater than 0 s, not {request.timeout_s:g}")
     if request.data is not None and not Path(request.data).is_dir():
         raise UsageError(f"NBDATA={request.data}: there is no such folder; give that of the unzipped data")
-    require = request.require
+    require = systems if request.require == EVERY else _required(request.require, systems)
     plan = Plan(
         request=request,
         systems=tuple(dict.fromkeys(systems)),
@@ -115,7 +115,7 @@ def make_plan(request: Request) -> Plan:
         rounds=request.rounds,
         scale=None if request.scale is None else float(parse_scale(request.scale)),
         fidelity=request.fidelity,
-        require=frozenset(systems if require == EVERY else _systems("REQUIRE", require) if require else ()),
+        require=frozenset(require),
     )
     for asked in plan.workloads:
         plan.workload_of(asked)
@@ -125,6 +125,13 @@ def make_plan(request: Request) -> Plan:
 def _systems(option: str, text: str) -> list[str]:
     known = names()
     return known if text == EVERY else parse_systems(text, known, ALIASES, option)
+
+
+def _required(text: str | None, systems: Sequence[str]) -> list[str]:
+    required = _systems("REQUIRE", text) if text else []
+    if others := [name for name in required if name not in systems]:
+        raise UsageError(f"REQUIRE={text}: not in SUT, so not tried: {', '.join(others)}")
+    return required
 
 
 def _workloads(request: Request) -> Sequence[Asked]:

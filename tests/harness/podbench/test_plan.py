@@ -70,6 +70,7 @@ def test_ids_are_names_of_files() -> None:
         ({"timeout_s": 0.0}, "the time limit must be greater than 0 s, not 0"),
         ({"data": "/nowhere"}, "NBDATA=/nowhere: there is no such folder"),
         ({"require": "nope"}, "REQUIRE=nope: character 1: unknown system"),
+        ({"require": "snp,criu,crii"}, "REQUIRE=snp,criu,crii: not in SUT, so not tried: criu, crii"),
         (
             {"notebook": "/nowhere.ipynb", "workloads": None},
             "/nowhere.ipynb cannot be read: No such file or directory",
