@@ -30,6 +30,13 @@ from harness.systems.pod._protocol import Registration, Version, VersionSystem
 __all__ = ["SYSTEMS", "Kishu"]
 
 _HOW: Final = "make peers PEERS=kishu"
+_VERSIONS: Final = """
+import platform
+from importlib.metadata import version
+
+others = [f"{name} {version(name)}" for name in ("dill", "ipython", "numpy", "pandas")]
+print(version("kishu"), *others, f"Python {platform.python_version()}", sep=", ")
+"""
 _WHY_UNSAVED: Final = "Kishu takes its name for one of IPython's own"
 _CATEGORIES: Final = ("CLI", "COMMIT_GRAPH", "IDGRAPH", "JUPYTERINT", "OPTIMIZER", "PLANNER", "PROFILER")
 
@@ -119,15 +126,10 @@ def _python() -> Path:
 
 @cache
 def _found() -> str | None:
-    """Return the version of Kishu that is installed, None without one."""
+    """Return the version of Kishu that is installed, and what it runs on; None without one."""
     if not _python().exists():
         return None
-    done = subprocess.run(
-        [str(_python()), "-c", "import importlib.metadata as m; print(m.version('kishu'))"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = subprocess.run([str(_python()), "-c", _VERSIONS], capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.systems.pod import options_of, python_of
+from harness.systems.pod import options_of, python_of, version_of
 from tests.harness.systems.pod.sessions import CELLS, DATA_CELLS, EXCLUDED
 
 DATA = (
@@ -99,6 +99,14 @@ def test_functions_that_call_each_other_fail_its_commit(tmp_path: Path) -> None:
 
 def test_that_it_loads_whole_versions_is_recorded() -> None:
     assert options_of("kishu") == {"mode": "sync", "partial_load": "no effect"}
+
+
+@pytest.mark.kishu
+def test_what_it_runs_on_is_recorded() -> None:
+    names = [
+        name for name, _space, _version in (part.partition(" ") for part in version_of("kishu").split(", "))
+    ]
+    assert names[1:] == ["dill", "ipython", "numpy", "pandas", "Python"]
 
 
 def test_it_has_an_interpreter_of_its_own() -> None:
