@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import HarnessError, UsageError
 from harness.oracle import differences, portray
-from harness.podworkloads import WORKLOADS
+from harness.podworkloads import WORKLOADS, from_notebook
 from harness.systems.pod import open_system, refuses
 from tests.harness.systems.pod.sessions import play
 
@@ -53,11 +53,13 @@ def test_a_session_with_nothing_to_decide_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fidelity", ["fixed", "paper"])
 def test_it_runs_small_notebooks_only(tmp_path: Path, fidelity: str) -> None:
+    notebook = tmp_path / "mine.ipynb"
+    notebook.write_text('{"cells": [{"cell_type": "code", "source": "a = [[1], [2]]"}]}')
     assert "too many here: take a small notebook" in str(refuses("exhaust", "skltweet"))
     assert "has nothing to decide in rmtree" in str(
         refuses("exhaust", "rmtree[exc][tc=2][tv=2][tl=5][tml=1][tme=1]")
     )
-    assert refuses("exhaust", "mine") is None
+    assert refuses("exhaust", from_notebook(notebook).name) is None
     open_system("exhaust", tmp_path / "new", fidelity=fidelity).close()
     with pytest.raises(UsageError, match="keeps its versions in memory"):
         open_system("exhaust", tmp_path / "store", existing=True)
