@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pod.store._load import Loader
 from pod.tracking import ANYTHING, Followed, Namespace, Uses, uses_of_all, variables_of
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pod.log import Log
     from pod.store._record import Record
     from pod.store._session import Session
+
+
+_GONE: Final = object()
 
 
 class LoadedInto(NamedTuple):
@@ -97,7 +100,7 @@ class Follower:
     def checkout(self, version: int | str, names: Iterable[str] | None = None) -> CheckedOut:
         """Bind a version's variables in the dict, all or some; of all, remove the variables that it does not have.
 
-        What cannot be saved stays. Save first what must not be lost.
+        What cannot be saved stays, and so does what other threads bind meanwhile. Save first what must not be lost.
 
         Raises
         ------
@@ -106,9 +109,10 @@ class Follower:
         """
         chosen = None if names is None else list(names)
         unsaved = self._session.unsaved
-        loaded = self._load(version, chosen)
         space, current = self.namespace, variables_of(self.namespace)
+        loaded = self._load(version, chosen)
         others = current.keys() - loaded.values.keys() if chosen is None else set()
+        others = {name for name in others if space.get(name, _GONE) is current[name]}
         for name in others - unsaved:
             del space[name]
         space.update(loaded.values)
@@ -140,7 +144,7 @@ def _uses_of(source: str | None) -> Uses:
 def load_into(
     log: Log, tid: int, record: Record, variables: dict[str, Any], names: list[str] | None
 ) -> LoadedInto:
-    """Load variables whose functions have an exact dict as globals; the dict is as it was.
+    """Load variables whose functions have an exact dict as globals; the dict is as it was, but for what others bind there.
 
     Code that runs during a load asks a managed namespace for what is not read yet, and an exact dict cannot be asked. So what
     has functions is loaded twice: the second time they find in the dict what was loaded the first time.
@@ -150,15 +154,19 @@ def load_into(
     references = sys.getrefcount(namespace)
     loader.load(names)
     if sys.getrefcount(namespace) > references:
-        before = dict(variables)
+        before, put = dict(variables), loader.values
         try:
-            variables.update(loader.values)
+            variables.update(put)
             loader = Loader(log, record, Namespace(), variables)
             loader.load(names)
         finally:
-            for name in variables.keys() - before.keys():
-                del variables[name]
-            variables.update(before)
+            for name, value in put.items():
+                if variables.get(name, _GONE) is not value:
+                    continue  # another thread bound it meanwhile
+                if name in before:
+                    variables[name] = before[name]
+                else:
+                    del variables[name]
     for name in names or ():
         if name in loader.lost:
             raise loader.cannot(name)

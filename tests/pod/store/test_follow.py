@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import pytest
 
@@ -125,6 +127,43 @@ def test_a_checkout_that_fails_leaves_the_dict_as_it_was(store: pod.Store) -> No
     with pytest.raises(pod.NoSuchVersion):
         follower.checkout(1, ["b"])
     assert space == {"a": [1], "b": 2}
+
+
+class Slow:
+    """Takes so long to load that a thread binds names meanwhile."""
+
+    meanwhile: ClassVar[Callable[[], None]]
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        thread = Thread(target=Slow.meanwhile)
+        thread.start()
+        thread.join()
+        vars(self).update(state)
+
+
+@pytest.mark.parametrize("names", [["slow", "f"], None])
+def test_a_checkout_leaves_what_a_thread_binds_meanwhile(store: pod.Store, names: list[str] | None) -> None:
+    space: dict[str, Any] = {"__builtins__": builtins, "slow": Slow()}
+    vars(space["slow"])["x"] = 1
+    follower = store.follow(Followed(space))
+    _run(follower, "a, b = 1, 2\ndef f(): return a, b")
+    first = int(store.save(space))
+    _run(follower, "a, b, late, old = 3, 4, 5, 6")
+    store.save(space)
+
+    loads: list[None] = []
+
+    def bind() -> None:
+        loads.append(None)
+        space["a"] = space["late"] = space["fresh"] = len(loads)
+
+    Slow.meanwhile = bind
+    follower.checkout(first, names)
+    assert (space["late"], space["fresh"]) == (len(loads), len(loads))
+    if names is None:
+        assert (space["a"], space["b"], "old" in space) == (1, 2, False)
+    else:
+        assert (space["a"], space["b"], space["old"]) == (len(loads), 4, 6)
 
 
 def _record(**more: Any) -> Record:
