@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Catalogue", "Place", "pack_contents"]
 
 _DIGEST_BYTES: Final = 32
+_MOST_BYTES: Final = 1 << 40  # of a piece: none has as many, and a damaged length is not to be believed
 
 
 class Place(NamedTuple):
@@ -90,6 +91,8 @@ def _parse_contents(contents: bytes) -> Iterator[tuple[bytes, int, bytes]]:
             case [bytes() as where, bytes() as digests, bytes() as packed] if len(digests) == 4 * len(packed):
                 sizes = struct.unpack(f"<{len(packed) // 8}Q", packed)
                 for at, size in enumerate(sizes):
+                    if size >= _MOST_BYTES:
+                        raise Corrupt("the contents of an entry are damaged; run: pod verify")
                     yield digests[at * _DIGEST_BYTES : (at + 1) * _DIGEST_BYTES], size, where
             case _:
                 raise Corrupt("the contents of an entry are damaged; run: pod verify")

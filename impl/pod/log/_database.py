@@ -408,16 +408,23 @@ class DatabaseBackend(ABC):
 
     def _damage(self, run: Sequence[bytes]) -> Iterator[Damage]:
         rows = [row for digest in run for row in self._rows(digest)]
-        held: dict[bytes, list[bytes | None]] = {}
+        held: dict[bytes, list[bytes]] = {digest: [] for digest in run}
+        wrong: dict[bytes, str] = {}
         for batch in batches(rows):
             for row, data in zip(batch, self._fetch(batch), strict=True):
-                held.setdefault(row.digest, []).append(data)
+                if data is None:
+                    wrong[row.digest] = f"piece {row.digest.hex()[:16]} is missing"
+                elif len(data) != row.size_bytes:
+                    wrong[row.digest] = "a piece has not the length that its entry says"
+                else:
+                    held[row.digest].append(data)
+            if len(wrong) == len(run):
+                break
         for digest, parts in held.items():
-            there = [data for data in parts if data is not None]
-            if len(there) < len(parts):
-                yield Damage(self._label, 0, f"piece {digest.hex()[:16]} is missing", digest=digest)
-            elif digest_of(b"".join(there)) != digest:
-                yield Damage(self._label, 0, "a piece does not match its digest", digest=digest)
+            if digest not in wrong and digest_of(b"".join(parts)) != digest:
+                wrong[digest] = "a piece does not match its digest"
+        for digest, what in wrong.items():
+            yield Damage(self._label, 0, what, digest=digest)
 
     def stats(self) -> BackendStats:
         """Return how much it holds: bytes are those that the database says it uses."""

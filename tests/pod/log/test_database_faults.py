@@ -22,6 +22,8 @@ from pod.errors import (
     Untrusted,
 )
 from pod.log import Log, NotDurableWarning, trust
+from pod.log._catalogue import Catalogue, pack_contents
+from pod.log._rows import PART_BYTES
 from tests.pod.log.proxy import Proxy
 from tests.pod.log.servers import PASSWORD, QUOTED, Server, postgres_server, redis_server
 from tests.pod.log.steps import KEY, OTHER_KEY, collect, commit, content, digest_of, observed
@@ -297,6 +299,51 @@ def test_damage_is_found(server: Server, lose: bool) -> None:
         assert log.read(digest_of(b"whole")) == b"whole"
         with pytest.raises(Corrupt, match="cannot be trusted"):
             trust(url, key=OTHER_KEY)
+
+
+def change_sizes(server: Server, url: str, by: int) -> None:
+    """Change the lengths of pieces that the first entry tells of."""
+    name = name_of(url)
+    if url.startswith("redis"):
+        with redis.Redis.from_url(server.url) as client:
+            key = f"{{pod:{name}}}:contents:1"
+            client.lset(key, 0, _with_sizes(client.lindex(key, 0), by))  # type: ignore[arg-type]
+        return
+    with psycopg.connect(server.url) as connection:
+        ((contents,),) = connection.execute(
+            f"SELECT contents FROM {name}.pod_entry WHERE number = 0".encode()
+        ).fetchall()
+        change = f"UPDATE {name}.pod_entry SET contents = %b WHERE number = 0".encode()
+        connection.execute(change, [_with_sizes(contents, by)])
+
+
+def _with_sizes(contents: bytes, by: int) -> bytes:
+    catalogue = Catalogue(b"", 1)
+    catalogue.add(b"", contents)
+    return pack_contents(
+        {digest: (size + by, where) for digest, (size, where, _) in catalogue.places.items()}
+    )
+
+
+@pytest.mark.parametrize("by", [1, -1, PART_BYTES, 1 << 33])
+def test_a_length_that_is_wrong_is_damage(server: Server, by: int) -> None:
+    url = server.store()
+    with open_log(url) as log:
+        commit(log, [b"abc"])
+    change_sizes(server, url, by)
+    with open_log(url) as log:
+        assert digest_of(b"abc") in {found.digest for found in log.verify()}
+        with pytest.raises(Corrupt):
+            log.read(digest_of(b"abc"))
+
+
+def test_a_length_that_no_piece_has_is_refused(server: Server) -> None:
+    url = server.store()
+    with open_log(url) as log:
+        commit(log, [b"abc"])
+    change_sizes(server, url, 1 << 60)
+    with pytest.raises(Corrupt, match="the contents of an entry are damaged"):
+        open_log(url)
 
 
 def test_entries_that_were_lost_are_damage(server: Server) -> None:
