@@ -256,14 +256,14 @@ class DatabaseBackend(ABC):
             where = self._lock(max(0.0, until - time.monotonic()))
             if where is None:
                 raise busy
-            try:
-                self._prepare()
-                self._transaction = _Transaction(where)
-            except BaseException:
-                self._undo()
-                raise
+            self._prepare()
+            self._transaction = _Transaction(where)
         except BaseException:
-            self._turn.release()
+            try:
+                with suppress(PodError):
+                    self._undo()
+            finally:
+                self._turn.release()
             raise
 
     def _prepare(self) -> None:

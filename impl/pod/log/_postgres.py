@@ -254,15 +254,10 @@ class PostgresBackend(DatabaseBackend):
                 self._undo()
                 read_only = self._writing().execute(_BEGIN).fetchall()[0][2]
             if read_only == "on":
-                self._undo()
                 raise StoreReadOnly(
                     f"{self._label}: the server takes no writes (a standby?); use its primary"
                 )
-            try:
-                return b"" if self._is_locked(timeout_s) else None
-            except BaseException:
-                self._undo()
-                raise
+            return b"" if self._is_locked(timeout_s) else None
 
     def _is_locked(self, timeout_s: float) -> bool:
         writer = self._writing()

@@ -257,13 +257,20 @@ class RedisBackend(DatabaseBackend):
             self._owed.pop()
         token = secrets.token_hex(16).encode()
         until = time.monotonic() + timeout_s
+        self._token = token  # whatever interrupts this, the server may have set the lock
         while not self._is_locked(token):
             left = until - time.monotonic()
             if left <= 0:
+                self._token = None
                 return None
             time.sleep(min(left, _POLL_S))
-        self._token = token
-        self._renewal = Renewal(lambda: self._is_renewed(token), self._lock_ms / 3000)
+        try:
+            self._renewal = Renewal(lambda: self._is_renewed(token), self._lock_ms / 3000)
+        except RuntimeError as error:
+            raise StoreUnavailable(
+                f"{self._label}: no thread that renews the lock can be started ({error}); nothing was saved: end some"
+                " threads, or allow more"
+            ) from error
         return token
 
     def _is_locked(self, token: bytes) -> bool:

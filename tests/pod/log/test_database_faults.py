@@ -6,6 +6,7 @@ import socket
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from threading import Thread
 
 import psycopg
 import pytest
@@ -23,6 +24,7 @@ from pod.errors import (
 )
 from pod.log import Log, NotDurableWarning, trust
 from pod.log._catalogue import Catalogue, pack_contents
+from pod.log._redis import RedisBackend
 from pod.log._rows import PART_BYTES
 from tests.pod.log.proxy import Proxy
 from tests.pod.log.servers import PASSWORD, QUOTED, Server, postgres_server, redis_server
@@ -137,6 +139,54 @@ def test_a_commit_whose_answer_was_lost_is_looked_up(server: Server) -> None:
     assert log.verify() == []
     log.close()
     proxy.close()
+
+
+# --- locks that are given back ---------------------------------------------------------------------------
+
+
+def _lock_in_redis(server: Server, url: str) -> object:
+    with redis.Redis.from_url(server.url) as client:
+        return client.get(f"{{pod:{name_of(url)}}}:lock")
+
+
+@pytest.mark.redis
+def test_an_interrupt_while_redis_sets_the_lock_leaves_none(
+    redis_: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = redis_.store()
+    log = open_log(url)
+    set_lock = RedisBackend._set_lock
+
+    def interrupted(backend: RedisBackend, token: bytes) -> bool:
+        set_lock(backend, token)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RedisBackend, "_set_lock", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            log.begin()
+    assert _lock_in_redis(redis_, url) is None
+    assert commit(log, [b"abc"]) == 1
+    log.close()
+
+
+@pytest.mark.redis
+def test_a_lock_that_no_thread_can_renew_is_given_back(
+    redis_: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = redis_.store()
+    log = open_log(url)
+
+    def start(_thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Thread, "start", start)
+        with pytest.raises(StoreUnavailable, match="can't start new thread"):
+            log.begin()
+    assert _lock_in_redis(redis_, url) is None
+    assert commit(log, [b"abc"]) == 1
+    log.close()
 
 
 # --- servers that refuse ---------------------------------------------------------------------------------
