@@ -159,9 +159,10 @@ class DatabaseBackend(ABC):
 
     def read(self, digest: bytes) -> bytes:
         """Return a piece; a small one is read with those that were committed after it."""
-        rows = self._rows(digest)
+        catalogue = self._catalogue  # a collection puts another in its place
+        rows = self._rows(digest, catalogue)
         if len(rows) == 1 and rows[0].size_bytes <= AHEAD_BYTES:
-            data = self._ahead.read(self._catalogue, digest, self._fetched_whole)
+            data = self._ahead.read(catalogue, digest, self._fetched_whole)
             if data is not None:
                 return data
         return b"".join(data for _, data in self._fetched(rows))
@@ -197,8 +198,8 @@ class DatabaseBackend(ABC):
             start = row.part * _rows.PART_BYTES
             buffer[start : start + len(data)] = data
 
-    def _rows(self, digest: bytes) -> list[Row]:
-        place = self._catalogue.places.get(digest)
+    def _rows(self, digest: bytes, catalogue: Catalogue | None = None) -> list[Row]:
+        place = (catalogue or self._catalogue).places.get(digest)
         if place is None:
             raise Corrupt(
                 f"{self._label}: piece {digest.hex()[:16]} is missing; run: pod verify {self._label}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from pod.errors import Corrupt, NoSuchVersion
+from pod.errors import Corrupt, NoSuchVersion, StoreBusy
 from pod.format import digest_of
 from pod.io import OS
 from pod.log._backend import Damage
@@ -199,6 +199,19 @@ class Log:
         if digest_of(body) != chain.heads[number].body:
             raise Corrupt(f"{self.path}: the record of version {tid} is damaged; run: pod verify {self.path}")
         return body
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Raise `StoreBusy` where pieces are missing only because another process collected, and this one noticed."""
+        generation = self.backend.generation
+        try:
+            yield
+        except Corrupt as error:
+            if self.backend.generation == generation:
+                raise
+            raise StoreBusy(
+                f"{self.path}: another process collected what was to be read; try again"
+            ) from error
 
     # --- pieces ------------------------------------------------------------------------------------------
 

@@ -105,12 +105,12 @@ class History:
 
     def names(self, version: int | str | SaveFuture) -> dict[str, int]:
         """Return a version's variables, each with the bytes of all that it leads to."""
-        with self._guard:
+        with self._guard, self._log.reading():
             return Contents(self._record(self._resolve(version)), self._log.read).sizes()
 
     def diff(self, a: int | str, b: int | str) -> Diff:
         """Return which variables were added, removed and changed from version a to b, with their sizes in bytes."""
-        with self._guard:
+        with self._guard, self._log.reading():
             first, second = self._resolve(a), self._resolve(b)
             read = self._log.read
             return compare(

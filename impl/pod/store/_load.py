@@ -12,7 +12,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from pod.errors import CannotLoad, Corrupt, NoSuchVersion, StoreUnavailable
+from pod.errors import CannotLoad, Corrupt, NoSuchVersion, StoreBusy, StoreUnavailable
 from pod.kernel import Decoder
 from pod.store._record import Bound, all_pods, find_pod, parse_names, pods_below
 from pod.store._report import text_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pod.tracking import Namespace
 
 _MISSING: Final = object()
-_FATAL: Final = (Corrupt, StoreUnavailable, MemoryError)
+_FATAL: Final = (Corrupt, StoreBusy, StoreUnavailable, MemoryError)
 
 
 class _Awaited(Exception):
@@ -80,6 +80,10 @@ class Loader:
 
     def load(self, names: Collection[str] | None) -> None:
         """Load these variables, or all, and what their functions need."""
+        with self._log.reading():
+            self._load(names)
+
+    def _load(self, names: Collection[str] | None) -> None:
         self._every = every = parse_names(self._record.names, self._log.read)
         missing = [] if names is None else [name for name in names if name not in every or every[name].hidden]
         if missing:

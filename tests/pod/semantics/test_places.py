@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import ClassVar
 
 import psycopg
 import pytest
@@ -180,6 +182,19 @@ def test_passwords_are_never_shown(server: Server) -> None:
     assert [text for text in shown if PASSWORD in text or QUOTED in text] == []
 
 
+class Collecting:
+    """Runs something when it was loaded."""
+
+    meanwhile: ClassVar[Callable[[], object]]
+
+    def __init__(self, seed: int, size_bytes: int) -> None:
+        self.data = random.Random(seed).randbytes(size_bytes)
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state)
+        Collecting.meanwhile()
+
+
 @promise(63)
 def test_a_version_that_another_collects_is_not_called_damaged(server: Server) -> None:
     url = server.store()
@@ -195,3 +210,24 @@ def test_a_version_that_another_collects_is_not_called_damaged(server: Server) -
             reader.load(1)
         assert reader.load(3)["a"] == [2] * 3
         assert reader.verify() == []
+
+
+@promise(63)
+@pytest.mark.parametrize("noticed", [False, True])
+@pytest.mark.parametrize("size_bytes", [60_000, 3_000_000])
+def test_a_load_that_another_collects_from_is_busy(server: Server, *, noticed: bool, size_bytes: int) -> None:
+    url = server.store()
+    with pod.open(url) as reader, pod.open(url) as other:
+        space = {f"a{number}": Collecting(number, size_bytes) for number in range(5)}
+        first = int(other.save(space))
+        other.save({})
+        reader.log()
+
+        def collect() -> None:
+            other.gc(keep=1)
+            if noticed:
+                reader._log.backend.refresh()  # as a save in a thread does
+
+        Collecting.meanwhile = collect
+        with pytest.raises(pod.StoreBusy, match="another process collected what was to be read; try again"):
+            reader.load(first)
