@@ -44,7 +44,6 @@ _VACUUM_WAIT: Final = "5s"
 _DOOMED_AT_ONCE: Final = 10_000
 
 _TABLES: Final = (
-    "CREATE SCHEMA IF NOT EXISTS {schema}",
     "CREATE TABLE {schema}.pod_store"
     " (id bytea NOT NULL, format int NOT NULL, generation bigint NOT NULL, entries bigint NOT NULL)",
     "CREATE TABLE {schema}.pod_entry (generation bigint, number bigint, head bytea NOT NULL,"
@@ -153,6 +152,10 @@ class PostgresBackend(DatabaseBackend):
         with self._guard, self._translated(writing=True), self._reading().transaction():
             self._reading().execute("SELECT pg_advisory_xact_lock(%s)", [self._lock_key])
             if not self._is_there():
+                if not self._ask(
+                    "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", [self._url.store]
+                ):
+                    self._reading().execute(self._sql("CREATE SCHEMA IF NOT EXISTS {schema}"))
                 for statement in _TABLES:
                     self._reading().execute(self._sql(statement))
                 self._reading().execute(

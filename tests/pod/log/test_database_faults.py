@@ -211,6 +211,19 @@ def test_a_reader_of_postgresql_may_read_and_not_save(postgres: Server) -> None:
             open_log(url.replace("pod:", f"reader_{name_of(url)}:", 1).replace("store=", "store=other"))
 
 
+@pytest.mark.postgres
+def test_who_may_not_make_a_schema_in_postgresql_may_use_one_that_is_there(postgres: Server) -> None:
+    url = postgres.store()
+    with psycopg.connect(postgres.url) as connection:
+        connection.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
+        connection.execute(f"CREATE SCHEMA {name_of(url)} AUTHORIZATION guest".encode())
+    theirs = url.replace("//pod:", "//guest:").replace(QUOTED, "guest")
+    with open_log(theirs) as log:
+        assert commit(log, [b"abc"]) == 1
+    with pytest.raises(StoreReadOnly, match="permission denied"):
+        open_log(theirs + "a")
+
+
 @pytest.mark.redis
 def test_a_reader_of_redis_may_read_and_not_save(redis_: Server) -> None:
     url = redis_.store()
