@@ -41,7 +41,7 @@ def run(system: Criu, source: str) -> None:
 def held(system: Criu, *names: str) -> dict[str, Any]:
     """Return variables of the live session."""
     found: dict[str, Any] = {}
-    take(system._live.ask({"names": list(names)})["given"], found)
+    take(system._live.ask({"names": list(names), "without": []})["given"], found)
     return {name: found[name] for name in names}
 
 
