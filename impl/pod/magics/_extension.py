@@ -54,8 +54,8 @@ class Extension:
 
     @property
     def location(self) -> str:
-        """Where the store is, or will be."""
-        return self._location or str(default_path())
+        """Where the store is, or will be; without the password of a URL."""
+        return str(default_path() if self._location is None else self.store.path)
 
     @property
     def store(self) -> Store:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.pod.log.servers import redis_server
 from tests.pod.magics.shells import ShellNotebook
 
 
@@ -168,3 +169,14 @@ def test_the_commands_are_told_and_completed(notebook: ShellNotebook) -> None:
     commands = notebook.extension.complete(None, SimpleNamespace(line="%pod di"))
     assert all(f"%pod {name}" in doc for name in commands)
     assert notebook.extension.complete(None, SimpleNamespace(line="%pod diff 1")) == []
+
+
+@pytest.mark.redis
+def test_no_command_shows_the_password_of_a_url(notebook: ShellNotebook) -> None:
+    with redis_server() as server:
+        shown = []
+        for command in (f"%pod open {server.store()}", "%pod on", "%pod status"):
+            notebook.cell(command)
+            shown.append(notebook.shown + notebook.said)
+        assert all("redis://127.0.0.1:" in text for text in shown)
+        assert not any("s3cret" in text for text in shown)
