@@ -6,6 +6,7 @@ It never breaks a cell: whatever a save raises becomes one line, and the next ce
 from __future__ import annotations
 
 import atexit
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -23,10 +24,16 @@ if TYPE_CHECKING:
 
 _EVENTS: Final = ("pre_execute", "pre_run_cell", "post_run_cell")
 _NAME: Final = "pod"
+_LOCATION: Final = "_pod_location"
 
 
 class Extension:
     """Saves the namespace of one shell after each cell.
+
+    Parameters
+    ----------
+    location
+        Of the store; the default one if there is none.
 
     Attributes
     ----------
@@ -36,11 +43,11 @@ class Extension:
         Of the last save.
     """
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: Shell, location: str | None = None) -> None:
         self.shell = shell
         self.is_on = True
         self.report: SaveReport | None = None
-        self._location: str | None = None
+        self._location = location
         self._store: Store | None = None
         self._follower: Follower | None = None
         self._cells: list[Any] = []  # what IPython says of the cells that run, each within the one before
@@ -67,6 +74,7 @@ class Extension:
 
     def open(self, location: str) -> None:
         """Save to another store from here on."""
+        location = location if "://" in location else os.path.abspath(location)  # noqa: PTH100
         opened = open_store(location)
         self.close()
         self._location, self._store, self.report, self._is_saved = location, opened, None, False
@@ -208,7 +216,7 @@ def load(shell: Any) -> None:
     """Save after each cell of a shell from here on."""
     if _NAME in _loaded(shell):
         return
-    extension = Extension(shell)
+    extension = Extension(shell, vars(shell).get(_LOCATION))
     for event in _EVENTS:
         shell.events.register(event, getattr(extension, event))
     shell.register_magic_function(Commands(extension).pod, "line", _NAME)
@@ -218,14 +226,16 @@ def load(shell: Any) -> None:
 
 
 def unload(shell: Any) -> None:
-    """Stop saving, and close the store."""
+    """Stop saving, and close the store; what loads this again finds the store that was open."""
     extension = _loaded(shell).pop(_NAME, None)
     if extension is None:
         return
     for event in _EVENTS:
         shell.events.unregister(event, getattr(extension, event))
     shell.magics_manager.magics["line"].pop(_NAME, None)
+    shell.strdispatchers["complete_command"].strs.pop("%pod", None)
     atexit.unregister(extension.close)
+    vars(shell)[_LOCATION] = extension._location
     extension.close()
 
 

@@ -22,7 +22,7 @@ __all__ = ["ShellNotebook"]
 
 
 class ShellNotebook:
-    """A shell of its own, with the extension loaded and a store in a folder.
+    """A shell of its own, with the extension loaded and a store in a folder, or in the default one.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class ShellNotebook:
         What was written to standard error and output by the last cell, and whether it raised.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, default: bool = False) -> None:
         self.folder = folder
         self._modules = dict(sys.modules)
         self._hooks = sys.excepthook, sys.displayhook
@@ -43,7 +43,7 @@ class ShellNotebook:
         self.said = self.shown = ""
         self.failed = False
         self.versions: dict[int, Portrait] = {}
-        self.cell("%load_ext pod", f"%pod open {folder}")
+        self.cell("%load_ext pod", *([] if default else [f"%pod open {folder}"]))
 
     @property
     def space(self) -> dict[str, Any]:

@@ -203,10 +203,29 @@ def test_loading_twice_saves_once_and_unloading_stops(notebook: ShellNotebook) -
         store.log()
 
 
+def test_loading_again_goes_on_with_the_store_that_was_open(
+    notebook: ShellNotebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POD_DIR", str(tmp_path / "here"))
+    monkeypatch.chdir(tmp_path)
+    notebook.cell("%pod open there", "a = 1", "import os; os.chdir('/')", "%reload_ext pod", "b = 2")
+    assert notebook.store.path == tmp_path / "there"
+    assert notebook.store.load(notebook.tid, ["a", "b"]) == {"a": 1, "b": 2}
+    assert not (tmp_path / "here").exists()
+
+
+def test_unloading_takes_the_completion_of_commands_away(notebook: ShellNotebook) -> None:
+    hooks = notebook.shell.strdispatchers["complete_command"]
+    loaded = len(list(hooks.flat_matches("%pod")))
+    notebook.cell("%reload_ext pod")
+    again = len(list(hooks.flat_matches("%pod")))
+    notebook.cell("%unload_ext pod")
+    assert (loaded, again, len(list(hooks.flat_matches("%pod")))) == (1, 1, 0)
+
+
 def test_the_default_store_is_made_when_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POD_DIR", str(tmp_path / "here"))
-    with ShellNotebook(tmp_path / "store") as notebook:
-        notebook.cell("%unload_ext pod", "%load_ext pod")
+    with ShellNotebook(tmp_path / "store", default=True) as notebook:
         before = (tmp_path / "here").exists()
         notebook.cell("a = 1")
         assert (before, notebook.store.path) == (False, tmp_path / "here")
