@@ -1,4 +1,4 @@
-"""Every error that pod raises on purpose.
+"""Every error that pod raises on purpose, and what it warns of a store.
 
 ::
 
@@ -15,6 +15,9 @@
     ├── StoreClosed                "closed"        the store was closed
     └── CannotLoad                 "cannot-load"   a saved variable cannot be built again here
 
+    UserWarning
+    └── NotDurableWarning          the database may lose what it has acknowledged
+
 ``code`` is stable and meant for scripts; the message says what failed, on what, and what to do.
 """
 
@@ -28,6 +31,7 @@ __all__ = [
     "InvalidArgument",
     "NoSuchVersion",
     "NotAStore",
+    "NotDurableWarning",
     "PodError",
     "StoreBusy",
     "StoreClosed",
@@ -114,3 +118,7 @@ class CannotLoad(PodError):
     """A saved variable cannot be built again here: a module is missing, or its class changed."""
 
     code = "cannot-load"
+
+
+class NotDurableWarning(UserWarning):
+    """The server may lose what it has acknowledged; the message says which setting makes it durable."""

@@ -33,6 +33,8 @@ new in it, in one atomic and durable step.
                                                             commit: keep these versions (tid -> record, perhaps encoded
                                                             anew) and pieces, nothing else; refs to others go; atomic
         digests() -> Iterator[bytes]                        of all pieces
+        reading()                                           context manager: StoreBusy in place of Corrupt where a
+                                                            collection was noticed meanwhile
         export(target, record, digests, progress=None) -> int
                                                             one file with one version; its size in bytes
         open_export(path, *, io=OS, key=None, trust=False) -> Log
@@ -63,7 +65,7 @@ A log object may be used by several threads (one transaction at a time; `begin` 
 """
 
 from pod.log._backend import Backend, BackendStats, Damage, Pieces, Progress
-from pod.log._database import DatabaseBackend, NotDurableWarning
+from pod.log._database import DatabaseBackend
 from pod.log._export import ExportBackend
 from pod.log._file import FileBackend
 from pod.log._log import Log, Plan
@@ -84,7 +86,6 @@ __all__ = [
     "Log",
     "LogStats",
     "MemoryBackend",
-    "NotDurableWarning",
     "Pieces",
     "Plan",
     "Progress",

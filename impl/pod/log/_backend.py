@@ -119,7 +119,7 @@ class Backend(Protocol):
         """Read each piece into the buffer beside it, which has its length."""
 
     def begin(self, timeout_s: float) -> None:
-        """Become the only writer, and refresh; ends with `commit` or `roll_back`."""
+        """Become the only writer, and refresh; ends with `commit`, `keep` or `roll_back`."""
 
     def append(self, pieces: Pieces) -> int:
         """Add pieces to the transaction, whatever becomes of their memory afterwards; return the bytes that takes."""

@@ -30,11 +30,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["DatabaseBackend", "NotDurableWarning"]
-
-
-class NotDurableWarning(UserWarning):
-    """The server may lose what it has acknowledged; the message says which setting makes it durable."""
+__all__ = ["DatabaseBackend"]
 
 
 @dataclass(slots=True)

@@ -24,10 +24,18 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed, Identifier
 
-from pod.errors import InvalidArgument, NotAStore, PodError, StoreFull, StoreReadOnly, StoreUnavailable
+from pod.errors import (
+    InvalidArgument,
+    NotAStore,
+    NotDurableWarning,
+    PodError,
+    StoreFull,
+    StoreReadOnly,
+    StoreUnavailable,
+)
 from pod.format import digest_of
 from pod.log._catalogue import Catalogue
-from pod.log._database import DatabaseBackend, NotDurableWarning
+from pod.log._database import DatabaseBackend
 from pod.log._url import ServerUrl
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ from redis.retry import Retry
 from pod.errors import (
     InvalidArgument,
     NotAStore,
+    NotDurableWarning,
     PodError,
     StoreBusy,
     StoreFull,
@@ -36,7 +37,7 @@ from pod.errors import (
     StoreUnavailable,
 )
 from pod.log._catalogue import Catalogue
-from pod.log._database import DatabaseBackend, NotDurableWarning
+from pod.log._database import DatabaseBackend
 from pod.log._redis_scripts import COMMIT, CREATE, RENEW, UNDO
 from pod.log._renewal import Renewal
 from pod.log._rows import parts_of

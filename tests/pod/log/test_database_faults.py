@@ -15,6 +15,7 @@ import redis
 from pod.errors import (
     Corrupt,
     NotAStore,
+    NotDurableWarning,
     PodError,
     StoreBusy,
     StoreFull,
@@ -22,7 +23,7 @@ from pod.errors import (
     StoreUnavailable,
     Untrusted,
 )
-from pod.log import Log, NotDurableWarning, trust
+from pod.log import Log, trust
 from pod.log._catalogue import Catalogue, pack_contents
 from pod.log._redis import RedisBackend
 from pod.log._rows import PART_BYTES

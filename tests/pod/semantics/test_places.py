@@ -16,7 +16,6 @@ import pytest
 import redis
 
 import pod
-from pod.log import NotDurableWarning
 from tests.pod.log.servers import PASSWORD, QUOTED, Server, postgres_server, redis_server
 from tests.pod.notebook import Notebook, run_python
 from tests.pod.semantics.promises import promise, variables
@@ -67,7 +66,10 @@ def test_a_save_in_postgresql_is_durable() -> None:
         server.start()
         with pod.open(url, create=False) as store:
             assert variables(store.load(1)) == {"a": [1], "b": [[1]]}
-    with postgres_server("-c", "fsync=off") as server, pytest.warns(NotDurableWarning, match="fsync is off"):
+    with (
+        postgres_server("-c", "fsync=off") as server,
+        pytest.warns(pod.NotDurableWarning, match="fsync is off"),
+    ):
         pod.open(server.store()).close()
 
 
@@ -82,7 +84,7 @@ def test_a_save_in_redis_is_as_durable_as_the_server() -> None:
         with pod.open(url, create=False) as store:
             assert variables(store.load(1)) == {"a": [1], "b": [[1]]}
     remedy = "set appendonly yes and appendfsync always in redis.conf"
-    with redis_server(durable=False) as server, pytest.warns(NotDurableWarning, match=remedy):
+    with redis_server(durable=False) as server, pytest.warns(pod.NotDurableWarning, match=remedy):
         pod.open(server.store()).close()
 
 
