@@ -13,7 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Lock, RLock
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from pod.errors import Corrupt, PodError, StoreBusy, StoreUnavailable
@@ -24,6 +24,7 @@ from pod.log._backend import BackendStats, Damage, Pieces, Progress
 from pod.log._buffer import new_buffer
 from pod.log._catalogue import Catalogue, pack_contents
 from pod.log._rows import Row, batches, cut, parts_of
+from pod.log._turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +64,8 @@ class DatabaseBackend(ABC):
         self._label = label
         self._process = os.getpid()
         self._guard = RLock()
-        self._turn = Lock()
+        self._turn = Turn()
+        self._writer = object()  # its token
         self._transaction: _Transaction | None = None
         self._catalogue: Catalogue
         self._ahead = ReadAhead()
@@ -247,20 +249,18 @@ class DatabaseBackend(ABC):
         self._notice_fork()
         busy = StoreBusy(f"{self._label}: another process has been writing for {timeout_s:g} s; try again")
         until = time.monotonic() + timeout_s
-        if not self._turn.acquire(timeout=timeout_s):
-            raise busy
+        writer = object()
         try:
+            if not self._turn.take(writer, timeout_s):
+                raise busy
+            self._writer = writer
             where = self._lock(max(0.0, until - time.monotonic()))
             if where is None:
                 raise busy
             self._prepare()
             self._transaction = _Transaction(where)
         except BaseException:
-            try:
-                with suppress(PodError):
-                    self._undo()
-            finally:
-                self._turn.release()
+            self._drop(writer)
             raise
 
     def _prepare(self) -> None:
@@ -317,7 +317,7 @@ class DatabaseBackend(ABC):
         with self._guard:
             if len(self._catalogue.heads) == number:
                 self._catalogue.add(head, contents)
-        self._end()
+        self._end(self._writer)
         return transaction.written_bytes + len(head) + len(contents) + len(body)
 
     def _was_committed(self, number: int, head: bytes) -> bool:
@@ -348,23 +348,25 @@ class DatabaseBackend(ABC):
             doomed,
             transaction.where,
         )
-        self._end()
+        self._end(self._writer)
         self.refresh()
 
     def roll_back(self) -> None:
         """End the transaction; what it appended is gone."""
         self._notice_fork()
-        if self._transaction is not None:
+        self._drop(self._writer)
+
+    def _drop(self, writer: object) -> None:
+        if self._turn.is_of(writer):
             try:
                 with suppress(PodError):  # or else the server does it, once it misses this process
                     self._undo()
             finally:
-                self._end()
+                self._end(writer)
 
-    def _end(self) -> None:
+    def _end(self, writer: object) -> None:
         self._transaction = None
-        with suppress(RuntimeError):  # ended twice, by Ctrl-C
-            self._turn.release()
+        self._turn.give_back(writer)
 
     def _running(self) -> _Transaction:
         self._notice_fork()
@@ -379,7 +381,7 @@ class DatabaseBackend(ABC):
         """Leave to the process that this one was forked from what is its own: connections, locks, a transaction."""
         if self._process != os.getpid():
             self._process = os.getpid()
-            self._guard, self._turn = RLock(), Lock()
+            self._guard, self._turn = RLock(), Turn()
             self._ahead = ReadAhead()
             self._transaction = None
             self._disconnect()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pod.errors import Corrupt, NotAStore, StoreBusy, StoreUnavailable
 from pod.format import digest_of
 from pod.log._backend import BackendStats, Damage, Pieces, Progress, flat
+from pod.log._turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ class _Place:
     """What all backends of one name share."""
 
     newest: _Generation
-    writer: Lock = field(default_factory=Lock)
+    turn: Turn = field(default_factory=Turn)
     process: int = field(default_factory=os.getpid)
 
 
@@ -68,6 +68,7 @@ class MemoryBackend:
                 raise NotAStore(f"{self._label}: this process has no such store; open it in Python first")
             self._place = _places.setdefault(name, _Place(_Generation(1)))
         self._seen = self._place.newest
+        self._writer = object()  # its token
         self._new: dict[bytes, bytes] | None = None
 
     def __repr__(self) -> str:
@@ -127,10 +128,17 @@ class MemoryBackend:
                 f"{self._label}: it lies in the memory of process {self._place.process}, and a forked process cannot"
                 " save there; save from that process, or use a store in a folder"
             )
-        if not self._place.writer.acquire(timeout=timeout_s):
-            raise StoreBusy(f"{self._label}: another thread has been writing for {timeout_s:g} s; try again")
-        self._new = {}
-        self.refresh()
+        writer = object()
+        try:
+            if not self._place.turn.take(writer, timeout_s):
+                raise StoreBusy(
+                    f"{self._label}: another thread has been writing for {timeout_s:g} s; try again"
+                )
+            self._writer, self._new = writer, {}
+            self.refresh()
+        except BaseException:
+            self._drop(writer)
+            raise
 
     def append(self, pieces: Pieces) -> int:
         """Add copies of pieces to the transaction; return their bytes."""
@@ -145,7 +153,7 @@ class MemoryBackend:
         new, seen = self._running(), self._seen
         seen.pieces.update(new)
         seen.entries.append((head, body))
-        self._end()
+        self._drop(self._writer)
         return sum(map(len, new.values())) + len(head) + len(body)
 
     def keep(self, entries: Sequence[tuple[bytes, bytes]], pieces: Pieces) -> None:
@@ -154,17 +162,16 @@ class MemoryBackend:
         kept = {digest: b"".join(flat(parts)) for digest, parts in pieces}
         self._place.newest = _Generation(self._seen.number + 1, list(entries), kept)
         self.refresh()
-        self._end()
+        self._drop(self._writer)
 
     def roll_back(self) -> None:
         """End the transaction; what it appended is gone."""
-        if self._new is not None:
-            self._end()
+        self._drop(self._writer)
 
-    def _end(self) -> None:
-        self._new = None
-        with suppress(RuntimeError):  # in a forked process, where nobody holds it
-            self._place.writer.release()
+    def _drop(self, writer: object) -> None:
+        if self._place.turn.is_of(writer):
+            self._new = None
+            self._place.turn.give_back(writer)
 
     def _running(self) -> dict[bytes, bytes]:
         if self._new is None:
