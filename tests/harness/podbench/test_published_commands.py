@@ -97,7 +97,9 @@ COMMANDS = re.findall(r"`make (bench-pod(?:-exp2)? SUTS?=[^`]*)`", GUIDE.read_te
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_guides_commands_are_read(command: str) -> None:
+def test_the_guides_commands_are_read(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lists.ipynb").write_text('{"cells": [{"cell_type": "code", "source": "a = [[1], [2]]"}]}')
+    monkeypatch.chdir(tmp_path)
     target, *typed = command.split()
     given = {name.lower(): value for name, _, value in (each.partition("=") for each in typed)}
     if target == "bench-pod-exp2":
