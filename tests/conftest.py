@@ -2,7 +2,8 @@
 
 A test marked `fuse`, `root`, `s3`, `postgres`, `redis`, `criu` or `kishu` is skipped where the machine cannot run it, and
 counted at the end of the run. Under `REQUIRE=fuse,s3` such a skip is a failure, whoever skipped, unless what lacks is one
-of the optional systems. A FUSE mount of ours that is still there when the last test has ended fails the run.
+of the optional systems. A FUSE mount of ours that is still there when the last test has ended fails the run. Ctrl-C interrupts
+the tests' process also where a shell started it in the background, with SIGINT ignored: some tests send it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -26,6 +28,8 @@ _MOUNTS = Path("/proc/self/mountinfo")
 _MOUNTS_BEFORE: pytest.StashKey[set[str]] = pytest.StashKey()
 _LEAKED: pytest.StashKey[list[str]] = pytest.StashKey()
 _COUNTS: pytest.StashKey[Counter[tuple[str, str]]] = pytest.StashKey()
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @cache

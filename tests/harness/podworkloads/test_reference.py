@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -159,15 +159,6 @@ def test_a_cell_is_asked_nothing_and_has_no_more_than_its_time(make: Make) -> No
         make("import time\ntime.sleep(300)", timeout_s=4)
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Have SIGINT interrupt this process, whatever started it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c")
 def test_whoever_stops_waiting_ends_the_runs(tmp_path: Path, make: Make) -> None:
     note = "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(300)"
     pid = tmp_path / "notebook" / "pid"
@@ -186,7 +177,6 @@ def test_whoever_stops_waiting_ends_the_runs(tmp_path: Path, make: Make) -> None
     assert start_ticks(int(pid.read_text())) is None
 
 
-@pytest.mark.usefixtures("ctrl_c")
 def test_both_runs_end_when_one_is_stopped(tmp_path: Path) -> None:
     slow = replace(WORKLOADS["rmlist"], source=lambda _: ["import time\ntime.sleep(300)"])
 
