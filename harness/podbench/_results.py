@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -60,8 +61,6 @@ def case_of(
     if failures:
         status = failures[0]["status"]
         reason = "; ".join(f"round {one['round']}: {one['reason']}" for one in failures)
-    verdicts = [trial[state]["verdict"] for trial in trials for state in ("warm", "cold")]
-    checked, wrong = (sum(verdict[name] for verdict in verdicts) for name in ("checked", "wrong"))
     options = options_of(case.system, plan.fidelity)
     result = {
         "schema": 1,
@@ -83,8 +82,7 @@ def case_of(
         "seeds": {"session": SEED, "loads": SEED, "hash": 0},
         "status": status,
         "reason": reason,
-        "verdict": {"ok": bool(checked) and not wrong, "checked": checked, "wrong": wrong},
-        "unsaved": {name: why for trial in trials for name, why in trial["unsaved"].items()},
+        **_found(trials),
         "machine": facts["machine"],
         "machine_id": facts["machine_id"],
         "commit": facts["commit"],
@@ -93,6 +91,16 @@ def case_of(
     }
     result["label"], result["label_reasons"] = _label(result, len(outcomes))
     return result
+
+
+def _found(trials: Sequence[Trial]) -> dict[str, Any]:
+    """Return what all trials together say of loads and of variables that were left out."""
+    verdicts = [trial[state]["verdict"] for trial in trials for state in ("warm", "cold")]
+    checked, wrong = (sum(verdict[name] for verdict in verdicts) for name in ("checked", "wrong"))
+    return {
+        "verdict": {"ok": bool(checked) and not wrong, "checked": checked, "wrong": wrong},
+        "unsaved": {name: why for trial in trials for name, why in trial["unsaved"].items()},
+    }
 
 
 _OF_TRIAL: Final = (
@@ -152,6 +160,9 @@ def _reservations(case: Mapping[str, Any], tried: int) -> Iterator[str]:
 def publish_cases(run: RunFolder, cases: Sequence[Mapping[str, Any]], home: Home) -> list[Path]:
     """Put a run's results, scrubbed, into ``results/pod-bench/<machine_id>/``, as `publish_files` does.
 
+    Of a case that is replaced, rounds of earlier runs stay that another case beside it has, too: figures are held against each
+    other round by round.
+
     Raises
     ------
     HarnessError
@@ -166,7 +177,36 @@ def publish_cases(run: RunFolder, cases: Sequence[Mapping[str, Any]], home: Home
         f"{name} ({how})" for name, how in lacking.items() if any(tool in how for tool in _INSTALLERS)
     ]:
         raise HarnessError(f"a registry has {', '.join(obtainable)}: install it, then measure again")
-    return publish_files(run, cases, home, _history)
+    folder = home.results / SUITE
+    there = {str(path.relative_to(folder)): json.loads(path.read_text()) for path in folder.glob("*/*.json")}
+    return publish_files(run, [_beside(case, there, cases) for case in cases], home, _history)
+
+
+def _beside(
+    case: Mapping[str, Any], there: Mapping[str, Mapping[str, Any]], fresh: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """Return a case with the published rounds that it shares with cases which stay."""
+    before = there.get(f"{case['machine_id']}/{case['id']}.json")
+    if (
+        before is None
+        or case["status"] != "ok"
+        or before["label"] == "INVALID"
+        or any(before[name] != case[name] for name in _SAME)
+    ):
+        return case
+    replaced = {one["id"] for one in fresh}
+    staying = [
+        one for one in there.values() if one["workload"] == case["workload"] and one["id"] not in replaced
+    ]
+    needed = {trial["run_id"] for one in staying for trial in one["trials"]}
+    needed -= {trial["run_id"] for trial in case["trials"]}
+    trials = [*case["trials"], *(trial for trial in before["trials"] if trial["run_id"] in needed)]
+    result = {**case, "trials": trials, **_found(trials)}
+    result["label"], result["label_reasons"] = _label(result, len(trials))
+    return result
+
+
+_SAME: Final = ("scale", "fidelity", "reference", "system_digest", "options")
 
 
 def _history(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

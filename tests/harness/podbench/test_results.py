@@ -169,6 +169,43 @@ def test_figures_stay_where_a_run_has_none(tmp_path: Path, run: RunFolder) -> No
     assert [[row["system"] for row in json.loads(line)["rows"]] for line in history] == [["crii"], ["pga"]]
 
 
+def of_run(run_id: str, system: str, *stored: int, **named: Any) -> dict[str, Any]:
+    trials = [trial(number, stored=size, run_id=run_id) for number, size in enumerate(stored, 1)]
+    return podbench_case(system, trials=trials, **named)
+
+
+def test_rounds_stay_that_another_case_is_held_against(tmp_path: Path, run: RunFolder) -> None:
+    home = Home(tmp_path)
+    publish_cases(run, [of_run("a", "snp", 1000), of_run("a", "pga", 100), of_run("a", "pgl", 200)], home)
+    snp, pga = publish_cases(run, [of_run("b", "snp", 1000, 1000), of_run("b", "pga", 50, 50)], home)
+
+    for path in (snp, pga):
+        found = json.loads(path.read_text())
+        assert [(one["run_id"], one["round"]) for one in found["trials"]] == [("b", 1), ("b", 2), ("a", 1)]
+        assert found["verdict"] == {"ok": True, "checked": 12, "wrong": 0}
+        assert found["label_reasons"][0] == "n = 3 < 5"
+    lines = {
+        line.split("|")[3].strip(): line
+        for line in render(home).splitlines()
+        if line.startswith("| skltweet")
+    }
+    assert "| 20.0x |" in lines["pga"]
+    assert "| 5.0x |" in lines["pgl"]
+
+
+def test_rounds_of_another_store_or_another_session_go(tmp_path: Path, run: RunFolder) -> None:
+    home = Home(tmp_path)
+    publish_cases(run, [of_run("a", "snp", 1000), of_run("a", "pga", 100), of_run("a", "pgl", 200)], home)
+    written = publish_cases(
+        run,
+        [of_run("b", "snp", 1, reference="another"), of_run("b", "pga", 50, system_digest="0" * 64)],
+        home,
+    )
+
+    for path in written:
+        assert [one["run_id"] for one in json.loads(path.read_text())["trials"]] == ["b"]
+
+
 def test_a_run_that_is_published_again_is_in_the_history_once(tmp_path: Path, run: RunFolder) -> None:
     for _ in range(2):
         publish_cases(run, [podbench_case("pga")], Home(tmp_path))
