@@ -27,10 +27,11 @@ def test_each_system_of_pod_bench_is_in_one_group_with_what_all_in_it_need() -> 
     assert sorted(members) == sorted(pod.names())
     assert sum(len(finding.detail.rpartition(": ")[2].split(", ")) for finding in groups) == len(members)
     for name, finding in members.items():
-        lacks = pod.how_to_get(name) or pod.refuses(name, "rmtree")
+        lacks = pod.how_to_get(name) or pod.refuses(name, "nb-small")
         assert finding.found is (lacks is None)
         assert (lacks or pod.version_of(name)) in finding.detail
     assert members["pga"] is members["pgcache16"]
+    assert members["exhaust"].found
     assert not any(finding.needed for finding in groups)
 
 
