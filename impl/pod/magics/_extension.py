@@ -167,6 +167,7 @@ class Extension:
     def checkout(self, version: int | str, names: list[str] | None) -> CheckedOut:
         """Put a version's variables into the namespace; what there was is saved first."""
         follower = self._follower_of_store()
+        self.store.version(version)  # a mistake is not worth a version
         if not self._is_alone():
             follower.ran(None, ANYTHING)  # what the cell did before its command
             self._save(f"before the checkout of {version}")
