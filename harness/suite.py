@@ -150,7 +150,7 @@ def parse_scale(text: str | float) -> Fraction:
     except (ValueError, ZeroDivisionError):
         raise UsageError(f"scale {text!r} is not a fraction like 1/32") from None
     if not 0 < scale <= 1:
-        raise UsageError(f"scale {text} is not in (0, 1]: 1 is the real size, 1/32 the default")
+        raise UsageError(f"scale {text} is not in (0, 1]: 1 is the real size")
     return scale
 
 
