@@ -10,6 +10,7 @@ from typing import Any, Final
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness.durable import append_line, write_json
 from harness.errors import HarnessError
@@ -139,7 +140,7 @@ def print_lines(
     for place, name in enumerate(head):
         table.add_column(name, justify="left" if place < left else "right")
     for line in lines:
-        table.add_row(*(cell.replace("**", "") for cell in line))
+        table.add_row(*(Text(cell.replace("**", "")) for cell in line))
     console.print(table)
 
     def say(text: str) -> None:

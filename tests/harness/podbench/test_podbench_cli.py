@@ -108,6 +108,16 @@ def test_a_run_is_shown(cli: Cli, run: RunFolder) -> None:
     assert "pga" in cli("show", "--suite", "pod-bench", "--run", "run-b")[0]
 
 
+def test_a_table_names_workloads_with_their_suffixes(cli: Cli, home: Home) -> None:
+    run = RunFolder(home.runs / "run-c")
+    tree = {"tc": 2, "tv": 100, "tl": 1000, "tml": 50, "tme": 100}
+    case = podbench_case("pga", "rmtree[tc=2][tml=50][exc]", parameters=tree)
+    run.begin({"suite": "pod-bench", "rounds": 1, "groups": [case["id"]]})
+    write_json(run.folder / f"{case['id']}.json", case)
+
+    assert "rmtree[tc=2][tml=50][exc]  1 " in cli("show", "--suite", "pod-bench", "--run", "run-c")[0]
+
+
 def test_a_run_is_published_and_shown(cli: Cli, home: Home, run: RunFolder) -> None:
     out, _ = cli("publish", "run-b")
 
