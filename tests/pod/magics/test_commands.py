@@ -100,7 +100,9 @@ def test_checkout_saves_first_what_its_own_cell_did(notebook: ShellNotebook) -> 
 
 
 @pytest.mark.parametrize("version", ["9", "nothing"])
-def test_a_checkout_of_a_version_that_is_not_there_saves_nothing(notebook: ShellNotebook, version: str) -> None:
+def test_a_checkout_of_a_version_that_is_not_there_saves_nothing(
+    notebook: ShellNotebook, version: str
+) -> None:
     notebook.cell("a = 1", "%pod off", "b = 2", f"%pod checkout {version}")
     assert len(notebook.store.log()) == 1
 
