@@ -24,11 +24,11 @@ from harness.podworkloads import SEED
 from harness.progress import RunProgress
 from harness.runs import RunFolder, difference, new_run_id
 from harness.slot import Slot, hold_slot
-from harness.stores import facts_here, write_cases
+from harness.stores import facts_here, size_text, write_cases
 from harness.systems.pod import how_to_get, python_of, refuses, version_of
 from harness.touch import touch_memory
 
-__all__ = ["Campaign", "request_of", "required_failures"]
+__all__ = ["Campaign", "line_of", "request_of", "required_failures"]
 
 _SAME: Final = ("suite", "request", "groups", "versions", "digest", "harness_digest", "machine_id", "commit")
 _MOST_TOUCHED_BYTES: Final = 8 << 30
@@ -152,7 +152,7 @@ class Campaign:
                 unit = {"group": case.id(self._plan), "round": number, "outcome": outcome}
                 self.run_folder.write_unit(case.id(self._plan), number, unit)
                 self._note(case)
-                progress.finished(case.id(self._plan), outcome["wall_s"], _line(outcome))
+                progress.finished(case.id(self._plan), outcome["wall_s"], line_of(outcome))
 
     def _note(self, case: Case) -> None:
         """Write a case's result, of the rounds that there are."""
@@ -229,7 +229,8 @@ def _outcome(code: int, order: Order, log: Path) -> Outcome:
     return {"status": "failed", "reason": reason}
 
 
-def _line(outcome: Mapping[str, Any]) -> str:
+def line_of(outcome: Mapping[str, Any]) -> str:
+    """Return what is said of a trial when it has ended."""
     if outcome["status"] != "ok":
         return f"{outcome['status']}: {outcome['reason']}"
     samples = outcome["samples"]
@@ -237,7 +238,7 @@ def _line(outcome: Mapping[str, Any]) -> str:
     verdicts = [outcome[state]["verdict"] for state in ("warm", "cold")]
     checked, wrong = (sum(verdict[name] for verdict in verdicts) for name in ("checked", "wrong"))
     parts = [
-        f"{samples['storage_bytes'] / 1e6:,.1f} MB",
+        size_text(samples["storage_bytes"]),
         f"blocked {1000 * blocked_s(outcome):,.1f} ms a save",
         *(
             f"{name} {1000 * value:,.1f} ms"

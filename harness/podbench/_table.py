@@ -70,7 +70,8 @@ def _bound_lines(rows: Sequence[Row]) -> list[str]:
     """Return one line for each bound, with what was measured."""
     return [
         f"{'holds ' if held.holds else 'MISSED'} {row.case['system']} on {row.case['workload']}: {held.bound.text}: "
-        f"{held.value:.4g} (n = {held.rounds.n})"
+        + (f"{held.value:.0f} wrong" if held.bound.is_verdict else f"{held.value:.4g}")
+        + f" (n = {held.rounds.n})"
         for row in rows
         for held in row.held
     ]

@@ -165,9 +165,16 @@ def reference(
         apart = workload.directory is not None or 2 * memory_bytes > psutil.virtual_memory().available
         with _making(place.parent) as work:
             if not _is_there(place):  # another process may have made it meanwhile
-                say(f"{workload.name}: two reference runs")
+                say(f"{workload.name}{_given(workload, parameters)}: two reference runs")
                 _make(_Runs(workload, cells, environment, work, timeout_s), place, apart=apart)
     return _read(place)
+
+
+def _given(workload: Workload, parameters: Mapping[str, int]) -> str:
+    """Return the parameters that are not the workload's own, as they are typed."""
+    return "".join(
+        f"[{key}={value}]" for key, value in parameters.items() if value != workload.parameters.get(key)
+    )
 
 
 def _is_there(place: Path) -> bool:

@@ -11,10 +11,11 @@ from rich.console import Console
 
 from harness.errors import HarnessError, UsageError
 from harness.home import Home
-from harness.podbench._campaign import Campaign, request_of, required_failures
+from harness.podbench._campaign import Campaign, line_of, request_of, required_failures
 from harness.podbench._plan import Plan, Request, make_plan
 from harness.progress import RunProgress
 from harness.runs import RunFolder
+from tests.harness.podbench.factory import trial
 
 TREE = "rmtree[tc=2][tv=2][tl=5][tml=50]"
 
@@ -48,6 +49,13 @@ def plan(systems: str, workloads: str = TREE, **other: Any) -> Plan:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """One home for all, so that the reference run is made once."""
     return Home(tmp_path_factory.mktemp("home"))
+
+
+def test_a_trial_is_one_line() -> None:
+    assert line_of(trial(stored=2150)) == (
+        "2.1 KiB; blocked 200.0 ms a save; load 100.0 ms; cold 300.0 ms; 4 loads compared, 0 wrong"
+    )
+    assert line_of({"status": "failed", "reason": "why"}) == "failed: why"
 
 
 @pytest.mark.slow

@@ -239,6 +239,7 @@ def test_the_printed_table_says_what_must_hold_and_what_went_wrong() -> None:
     text = said.getvalue()
 
     assert "holds  pga on skltweet: storage >= 5 x smaller than the best baseline's: 10 (n = 1)" in text
+    assert "holds  pga on skltweet: every load right: 0 wrong (n = 1)" in text
     assert "MISSED pga on skltweet: blocked >= 2.5 x shorter" in text
     assert "a reservation: n = 1 < 5" in text
     assert "skltweet_dill_scale0.03: version 0: a differs" in text

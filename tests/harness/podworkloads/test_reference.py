@@ -130,6 +130,14 @@ def test_a_reference_is_made_once(make: Make) -> None:
     assert sorted(path.name for path in first.folder.iterdir()) == ["0.portrait", "reference.json"]
 
 
+def test_it_says_which_tree_it_is_made_of(tmp_path: Path) -> None:
+    said: list[str] = []
+    parameters = {"tc": 2, "tv": 2, "tl": 5, "tml": 10, "tme": 100}
+    reference(WORKLOADS["rmtree"], parameters, 1.0, tmp_path, said.append)
+
+    assert said == ["rmtree[tc=2][tv=2][tl=5]: two reference runs"]
+
+
 def test_warnings_are_noted(make: Make) -> None:
     found = make("import warnings\nwarnings.warn('careful')")
 
