@@ -20,7 +20,8 @@ DRY := $(filter-out 0,$(DRY_RUN))
 bench = PYTHON='$(PYTHON)' VENV='$(VENV)' tools/bench.sh '$(PY)' $(1) $(2) $(RUN_FLAGS) $(if $(DRY),--dry-run)
 POD_FLAGS = $(strip $(call flag,ROUNDS,--rounds) $(call flag,FIDELITY,--fidelity) $(call flag,REQUIRE,--require) \
   $(call flag,TIMEOUT,--timeout) $(call flag,RESUME,--resume))
-bench_pod = PYTHON='$(PYTHON)' VENV='$(VENV)' tools/bench-pod.sh '$(PY)' $(1) $(POD_FLAGS) $(if $(DRY),--dry-run)
+bench_stores = PYTHON='$(PYTHON)' VENV='$(VENV)' tools/bench-pod.sh '$(PY)' $(1) $(if $(DRY),--dry-run)
+bench_pod = $(call bench_stores,$(1)) $(POD_FLAGS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -81,9 +82,9 @@ bench-pod-exp2: ## Measure them on the synthetic tree: SUTS=snp,pga TC=10 TV=1e2
 	@$(call bench_pod,pod-bench-exp2) $(call flag,SUTS,--suts) $(call flag,TC,--tc) $(call flag,TV,--tv) \
 	  $(call flag,TL,--tl) $(call flag,TML,--tml) $(call flag,TME,--tme)
 
-bench-pod-micro: $(if $(DRY),,setup) ## Measure pod against pickle and dill (about an hour): ONLY=lists,names ROUNDS=7
-	$(HARNESS) pod-micro $(call flag,ONLY,--only) $(call flag,SYSTEMS,--systems) $(call flag,ROUNDS,--rounds) \
-	  $(call flag,SCALE,--scale) $(if $(DRY),--dry-run)
+bench-pod-micro: ## Measure pod against pickle and dill (about an hour): ONLY=lists,names ROUNDS=7
+	@$(call bench_stores,pod-micro) $(call flag,ONLY,--only) $(call flag,SYSTEMS,--systems) \
+	  $(call flag,ROUNDS,--rounds) $(call flag,SCALE,--scale)
 
 bench-scaling: $(if $(DRY),,setup) ## Measure how pond grows with the number of files (about 10 minutes)
 	$(if $(DRY),@echo "would run: $(HARNESS) scaling",$(HARNESS) scaling)
