@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,23 @@ def test_published_results_render_into_readme(tmp_path: Path, run: RunFolder) ->
     assert text.startswith("<!-- results:pod-bench begin -->")
     (history,) = (home.results / "pod-bench" / "history.jsonl").read_text().splitlines()
     assert [row["system"] for row in json.loads(history)["rows"]] == ["pga", "snp", "crii"]
+
+
+def test_readme_folds_what_few_ask_for_and_tells_what_does_not_hold(tmp_path: Path, run: RunFolder) -> None:
+    home = Home(tmp_path)
+    cases = [
+        podbench_case("pga", trials=[trial(saves=(0.1,), join=0.1)]),
+        podbench_case("pod", trials=[trial(saves=(0.3,), join=0.3)]),
+        podbench_case("pgl", trials=[trial()]),
+    ]
+    publish_cases(run, cases, home)
+
+    shown, folded, below = re.split(r"</?details>", render(home))
+    assert "| pga |" in shown
+    assert "| pgl |" not in shown
+    assert folded.startswith("\n<summary>pgl</summary>\n\n| Workload")
+    assert "| pgl |" in folded
+    assert "- pod on skltweet: blocked <= 1.05 x pga's: 3 (n = 1)" in below
 
 
 def test_figures_of_invalid_results_are_never_shown(tmp_path: Path, run: RunFolder) -> None:
