@@ -2,8 +2,9 @@
 
 A test marked `fuse`, `root`, `s3`, `postgres`, `redis`, `criu` or `kishu` is skipped where the machine cannot run it, and
 counted at the end of the run. Under `REQUIRE=fuse,s3` such a skip is a failure, whoever skipped, unless what lacks is one
-of the optional systems. A FUSE mount of ours that is still there when the last test has ended fails the run. Ctrl-C interrupts
-the tests' process also where a shell started it in the background, with SIGINT ignored: some tests send it.
+of the optional systems. A FUSE mount of ours that is still there when the last test has ended fails the run. Ctrl-C
+interrupts each test, also where a shell started the run in the background, with SIGINT ignored, or a test imported dask_jobqueue,
+which has it end the process: some tests send it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ _MOUNTS_BEFORE: pytest.StashKey[set[str]] = pytest.StashKey()
 _LEAKED: pytest.StashKey[list[str]] = pytest.StashKey()
 _COUNTS: pytest.StashKey[Counter[tuple[str, str]]] = pytest.StashKey()
 
-signal.signal(signal.SIGINT, signal.default_int_handler)
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @cache
