@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ from harness.home import Home
 from harness.podbench._figures import was_cold
 from harness.podbench._plan import Case, Plan
 from harness.podworkloads import SEED
+from harness.results import load_cases
 from harness.runs import RunFolder
 from harness.stores import OTHER_CPU_LIMIT, publish_files
 from harness.systems.pod import options_of
@@ -177,16 +177,16 @@ def publish_cases(run: RunFolder, cases: Sequence[Mapping[str, Any]], home: Home
         f"{name} ({how})" for name, how in lacking.items() if any(tool in how for tool in _INSTALLERS)
     ]:
         raise HarnessError(f"a registry has {', '.join(obtainable)}: install it, then measure again")
-    folder = home.results / SUITE
-    there = {str(path.relative_to(folder)): json.loads(path.read_text()) for path in folder.glob("*/*.json")}
+    there = load_cases(SUITE, home)
     return publish_files(run, [_beside(case, there, cases) for case in cases], home, _history)
 
 
 def _beside(
-    case: Mapping[str, Any], there: Mapping[str, Mapping[str, Any]], fresh: Sequence[Mapping[str, Any]]
+    case: Mapping[str, Any], there: Sequence[Mapping[str, Any]], fresh: Sequence[Mapping[str, Any]]
 ) -> Mapping[str, Any]:
     """Return a case with the published rounds that it shares with cases which stay."""
-    before = there.get(f"{case['machine_id']}/{case['id']}.json")
+    place = (case["machine_id"], case["id"])
+    before = next((one for one in there if (one["machine_id"], one["id"]) == place), None)
     if (
         before is None
         or case["status"] != "ok"
@@ -195,9 +195,7 @@ def _beside(
     ):
         return case
     replaced = {one["id"] for one in fresh}
-    staying = [
-        one for one in there.values() if one["workload"] == case["workload"] and one["id"] not in replaced
-    ]
+    staying = [one for one in there if one["workload"] == case["workload"] and one["id"] not in replaced]
     needed = {trial["run_id"] for one in staying for trial in one["trials"]}
     needed -= {trial["run_id"] for trial in case["trials"]}
     trials = [*case["trials"], *(trial for trial in before["trials"] if trial["run_id"] in needed)]
