@@ -102,7 +102,7 @@ BLOB_WRITABLE: Final = 4
 
 # How large chunks are meant to be, in bytes: small enough that a small change costs little of the pod, large enough that
 # there are few of them.
-TARGET_LEAST: Final = 2048
+TARGET_LEAST: Final = 4096
 CHUNKS: Final = 128  # of a pod that is smaller than `LARGE`
 LARGE: Final = 768 << 10
 TARGET_LARGE: Final = (

@@ -26,7 +26,7 @@ enum {
 #define SLOT_MOST 32
 #define BYTES_LEAST 32
 #define BLOB_LEAST 32768
-#define TARGET_LEAST 2048
+#define TARGET_LEAST 4096
 #define CHUNKS 128
 #define LARGE (768 << 10)
 #define TARGET_LARGE 32768
