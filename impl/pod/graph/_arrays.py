@@ -243,10 +243,15 @@ def _dtype(dtype: Any) -> Any:
 def _address(memory: Any) -> int:
     import numpy as np
 
-    array = (
-        np.frombuffer(memory, np.uint8) if type(memory) in _BUFFERS and len(memory) else np.asarray(memory)
-    )
-    return int(array.__array_interface__["data"][0])
+    array = _bytes_of(memory) if type(memory) in _BUFFERS else memory
+    return int(np.asarray(array).__array_interface__["data"][0])
+
+
+def _bytes_of(memory: Any) -> Any:
+    """Return what can grow as an array of bytes, below which it cannot: it stays as long as an array shows it."""
+    import numpy as np
+
+    return np.frombuffer(memory, np.uint8) if len(memory) else memory
 
 
 def memory(value: Any) -> memoryview:
@@ -301,7 +306,7 @@ def _lie(
 ) -> Any:
     import numpy as np
 
-    memory = _laid_out(base) if isinstance(base, np.ndarray) else base
+    memory = _laid_out(base) if isinstance(base, np.ndarray) else _bytes_of(base)
     view = np.ndarray.__new__(cls, shape, dtype, memory, offset, strides)
     if not writeable:
         view.flags.writeable = False

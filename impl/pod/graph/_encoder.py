@@ -126,10 +126,13 @@ class Encoder(Ledger):
 
     def _root(self, entry: Entry, pod: Pod) -> None:
         super()._root(entry, pod)
-        if entry.pod is pod or entry.oid != pod.oid:
+        lies_here, has_oid = entry.pod is pod, entry.oid == pod.oid
+        if lies_here is has_oid:
             return
-        self._nesting.rename(self._new_oid())  # the object took its oid along to the pod that it lies in
-        if entry.oid in self._doubtful:
+        # It was referred to before it was whole, or took its oid along to the pod that it lies in.
+        was_doubtful = pod.oid in self._doubtful
+        self._nesting.rename(entry.oid if lies_here else self._new_oid())
+        if was_doubtful:
             self._doubtful.add(pod.oid)
 
     def _close(self) -> None:

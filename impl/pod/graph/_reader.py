@@ -184,7 +184,7 @@ class Reader:
         length = self._varint()
         size, digests = next(self._blobs)
         data = self._source.blob(digests, size)
-        if length != size:
+        if not len(data) == length == size:
             raise ValueError("a blob has another length than its pod says")
         value: object
         if kind == op.BLOB_STR:

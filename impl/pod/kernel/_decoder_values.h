@@ -110,6 +110,59 @@ next_blob(Decoder *d, uint64_t length)
     return blob;
 }
 
+static PyObject *
+blob_text(Decoder *d, PyObject *blob)
+{
+    PyObject *data = PyObject_CallMethod(d->source, "blob", "OO", PyTuple_GET_ITEM(blob, 1), PyTuple_GET_ITEM(blob, 0));
+    Py_buffer buffer;
+    if (!data || PyObject_GetBuffer(data, &buffer, PyBUF_SIMPLE) < 0) {
+        Py_XDECREF(data);
+        return NULL;
+    }
+    PyObject *value = NULL;
+    if (buffer.len != PyLong_AsSsize_t(PyTuple_GET_ITEM(blob, 0))) {
+        broken("a blob has another length than its pod says");
+    }
+    else {
+        value = PyUnicode_DecodeUTF8(buffer.buf, buffer.len, "surrogatepass");
+    }
+    PyBuffer_Release(&buffer);
+    Py_DECREF(data);
+    return value;
+}
+
+/* Read into the memory of the value itself: what is large is copied and touched once. */
+static PyObject *
+blob_bytes(Decoder *d, PyObject *blob, uint64_t length, int writable)
+{
+    PyObject *digests = PyTuple_GET_ITEM(blob, 1);
+    Py_ssize_t pieces = PySequence_Size(digests);
+    if (pieces < 0) {
+        return NULL;
+    }
+    if (length > (uint64_t)pieces * PIECE_MOST) {
+        broken("a blob has another length than its pod says");
+        return NULL;
+    }
+    PyObject *value = writable ? PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)length)
+                               : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+    if (!value) {
+        return NULL;
+    }
+    PyObject *target = writable ? PyMemoryView_FromObject(value)
+                                : PyMemoryView_FromMemory(PyBytes_AS_STRING(value), (Py_ssize_t)length, PyBUF_WRITE);
+    PyObject *done = target ? PyObject_CallMethod(d->source, "blob_into", "OO", digests, target) : NULL;
+    Py_XDECREF(target);
+    if (!done) {
+        if (writable) {
+            Py_DECREF(value);
+        } /* else it is never given back: the traceback's frames may hold views of its memory */
+        return NULL;
+    }
+    Py_DECREF(done);
+    return value;
+}
+
 static int
 read_blob(Decoder *d)
 {
@@ -122,32 +175,13 @@ read_blob(Decoder *d)
     if (!blob) {
         return -1;
     }
-    PyObject *data = PyObject_CallMethod(d->source, "blob", "OO", PyTuple_GET_ITEM(blob, 1), PyTuple_GET_ITEM(blob, 0));
+    int what = *kind, writable = what == BLOB_BYTEARRAY || what == BLOB_WRITABLE;
+    PyObject *value = what == BLOB_STR ? blob_text(d, blob) : blob_bytes(d, blob, length, writable);
     Py_DECREF(blob);
-    Py_buffer buffer;
-    if (!data || PyObject_GetBuffer(data, &buffer, PyBUF_SIMPLE) < 0) {
-        Py_XDECREF(data);
-        return -1;
-    }
-    PyObject *value = NULL;
-    if ((uint64_t)buffer.len != length) {
-        broken("a blob has another length than its pod says");
-    }
-    else if (*kind == BLOB_STR) {
-        value = PyUnicode_DecodeUTF8(buffer.buf, buffer.len, "surrogatepass");
-    }
-    else if (*kind == BLOB_BYTEARRAY || *kind == BLOB_WRITABLE) {
-        value = PyByteArray_FromStringAndSize(buffer.buf, buffer.len);
-    }
-    else {
-        value = PyBytes_FromStringAndSize(buffer.buf, buffer.len);
-    }
-    PyBuffer_Release(&buffer);
-    Py_DECREF(data);
     if (!value) {
         return -1;
     }
-    return *kind == BLOB_READ_ONLY || *kind == BLOB_WRITABLE ? deliver(d, value) : deliver_object(d, value);
+    return what == BLOB_READ_ONLY || what == BLOB_WRITABLE ? deliver(d, value) : deliver_object(d, value);
 }
 
 static int

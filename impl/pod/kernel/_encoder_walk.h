@@ -303,7 +303,7 @@ push(Encoder *e, PyObject *obj, int edge, int ours)
     return 0;
 }
 
-/* Give the innermost pod's oid to its root, unless that lies in another pod or has one. */
+/* Let the innermost pod and its root have one oid, unless that lies in another pod. */
 static int
 root_entry(Encoder *e, Entry *entry)
 {
@@ -314,6 +314,9 @@ root_entry(Encoder *e, Entry *entry)
     }
     if (!entry->oid) {
         entry->oid = state->oid;
+    }
+    else if (entry->oid != state->oid && nest_rename(e, entry->oid) < 0) { /* it was referred to before it was whole */
+        return -1;
     }
     return export_object(state->exports, entry->oid, entry->ordinal);
 }

@@ -26,6 +26,7 @@ enum {
 #define SLOT_MOST 32
 #define BYTES_LEAST 32
 #define BLOB_LEAST 32768
+#define PIECE_MOST 65536 /* of a blob: pod.chunks.PIECE_BYTES */
 #define TARGET_LEAST 4096
 #define CHUNKS 128
 #define LARGE (768 << 10)

@@ -37,8 +37,8 @@ class LogFile:
 
     Attributes
     ----------
-    path, generation
-        Which one it is.
+    path, folder, generation
+        Which one it is, and where.
     file
         Replaced by one for writing when there is something to write.
     index
@@ -55,6 +55,7 @@ class LogFile:
 
     def __init__(self, io: IO, path: Path) -> None:
         self.path = path
+        self.folder = path.parent
         self.file = io.open(path)
         header = parse_file_header(self.file.read(0, FILE_HEADER_BYTES))
         if header is None:
@@ -114,9 +115,7 @@ class LogFile:
         """Return where a piece lies."""
         place = self.index.find(digest)
         if place is None:
-            raise Corrupt(
-                f"{self.path}: piece {digest.hex()[:16]} is missing; run: pod verify {self.path.parent}"
-            )
+            raise Corrupt(f"{self.path}: piece {digest.hex()[:16]} is missing; run: pod verify {self.folder}")
         return place
 
 
@@ -146,7 +145,7 @@ class Reading:
         """Return the body of an entry."""
         log = self._log
         place = log.index.entries[number]
-        with translated(log.path.parent):
+        with translated(log.folder):
             return log.file.read(place.offset + ENTRY_BYTES + place.head_bytes, place.body_bytes)
 
     def digests(self) -> Iterator[bytes]:
@@ -163,7 +162,7 @@ class Reading:
         """Return a piece."""
         log = self._log
         place = log.place(digest)
-        with translated(log.path.parent):
+        with translated(log.folder):
             return log.file.read(*place)
 
     def read_through(self, digests: Sequence[bytes]) -> Iterator[memoryview]:
@@ -185,7 +184,7 @@ class Reading:
                 end, last = places[last].offset + places[last].length, last + 1
             if end - start > len(memory):
                 memory = memoryview(bytearray(end - start))
-            with translated(log.path.parent):
+            with translated(log.folder):
                 found = log.file.read_into(start, [memory[: end - start]])
             for digest, (offset, length) in zip(digests[first:last], places[first:last], strict=True):
                 if offset + length > start + found:
@@ -198,7 +197,7 @@ class Reading:
     def read_into(self, pieces: Sequence[tuple[bytes, memoryview]]) -> None:
         """Read each piece into the buffer beside it, which has its length."""
         log = self._log
-        with translated(log.path.parent):
+        with translated(log.folder):
             for digest, buffer in pieces:
                 place = log.place(digest)
                 if log.file.read_into(place.offset, [buffer]) != place.length:

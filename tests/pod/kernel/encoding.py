@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blake3 import blake3
 
+from pod.chunks import PIECE_BYTES
 from pod.graph import BUNDLE, SPLIT, Pod, Reducer, by_name, in_order, memory
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ class Shelf:
         return digests
 
     def put_blob(self, data: bytes, /) -> list[bytes]:
-        return self.put_chunks([data])
+        return self.put_chunks(
+            [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
+        )
 
     def blob(self, digests: Sequence[bytes], _length: int, /) -> memoryview:
         return memoryview(bytearray(b"".join(self.pieces[digest] for digest in digests)))

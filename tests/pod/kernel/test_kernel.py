@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from harness.oracle import differences, portray
 from pod import graph
+from pod.chunks import PIECE_BYTES
 from pod.graph import _ops
 from pod.kernel import _build
 from pod.tracking import variables_of
@@ -171,6 +172,34 @@ def test_a_stream_that_ends_early_is_an_error_and_no_crash(cut: int) -> None:
     decoder = compiled.Decoder([whole[:-cut]], pod.blobs, pod.references, shelf, None)
     with pytest.raises(ValueError, match="pod's"):
         decoder.run(lambda _oid: None, object())
+
+
+@pytest.mark.parametrize("decoder_class", [graph.Decoder, compiled.Decoder])
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_a_blob_of_another_length_than_its_pod_says_is_an_error(kind: Any, decoder_class: Any) -> None:
+    shelf = Shelf()
+    encoder = compiled.Encoder(shelf)
+    encoder.begin([])
+    (pod,) = encoder.encode(kind(range(256)) * 400)
+    ((length, digests),) = pod.blobs
+    assert (length, len(digests)) == (102_400, 2)
+    stream = shelf.pieces[pod.streams[0]]
+    huge = stream.replace(b"\x80\xa0\x06", b"\x80\x80\x80\x80\x80\x80\x80\x01")
+    for data, blob in (
+        (stream, (length, digests[:1])),
+        (stream, (length, digests + digests)),
+        (stream, (1 << 49, digests)),
+        (stream, (1, digests)),
+        (huge, (1 << 49, digests)),
+    ):
+        decoder = decoder_class([data], [blob], pod.references, shelf, None)
+        with pytest.raises(ValueError, match=r"length|structure"):
+            decoder.run(lambda _oid: None, object())
+
+
+def test_a_piece_of_a_blob_is_as_long_as_the_kernel_has_it() -> None:
+    header = (_build.Path(_build.__file__).parent / "_kernel.h").read_text()
+    assert f"#define PIECE_MOST {PIECE_BYTES} " in header
 
 
 @given(st.binary(max_size=200))

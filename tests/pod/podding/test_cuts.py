@@ -68,6 +68,17 @@ def test_what_leads_back_is_read_whatever_is_read_first(cell: str, policy: str, 
         notebook.run(cell, "z = [y, v]", "del v")
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_root_that_was_referred_to_before_it_was_whole_is_known_by_one_oid_after_a_load(
+    policy: str, tmp_path: Path
+) -> None:
+    cell = "class Node: pass\np = Node(); s = p.__dict__ = vars(p); s['more'] = p; r = [p]"
+    with Notebook(tmp_path / "store", podding=POLICIES[policy]) as notebook:
+        notebook.run(cell)
+        notebook.ns = notebook.store.load(1)
+        notebook.run("s = 1", "q = s")
+
+
 def test_how_a_pod_is_cut_into_chunks_does_not_depend_on_what_it_lies_in(tmp_path: Path) -> None:
     rows = "rows = [[f'row {i} of {n}' for i in range(3000)] for n in range(3)]"
     with Notebook(tmp_path / "store", podding=Only(list)) as notebook:

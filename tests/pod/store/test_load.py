@@ -325,3 +325,17 @@ def test_a_damaged_version_is_not_loaded_in_part(notebook: Notebook) -> None:
     path.write_bytes(data)
     with pytest.raises(pod.Corrupt):
         notebook.store.load(tid)
+
+
+@pytest.mark.parametrize("memory", ["bytearray(b'0123456789abcdef')", "array('d', [1, 2])"])
+def test_memory_that_an_array_shows_cannot_go_away_below_it_after_a_load_either(
+    memory: str, tmp_path: Path
+) -> None:
+    with Notebook(tmp_path / "store") as notebook:
+        notebook.run(
+            f"import numpy as np\nfrom array import array\nm = {memory}; a = np.frombuffer(m, 'u2'); e = np.frombuffer(m, 'u1')[3:]"
+        )
+        notebook.ns = notebook.store.load(1)
+        with pytest.raises(BufferError):
+            notebook.cell("m.pop()")
+        notebook.run("a[0] = 7", "m[1] = m[0]", "del a, e", "x = m.pop()")
