@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from harness.dispatch import Outcome, run_trial
 from harness.ground import Ground
 from harness.home import notebook_path
+from harness.leftovers import clear_tree
 from harness.plan import Plan, interleaved
 from harness.runs import RunFolder
 from harness.spec import CaseSpec, TrialSpec
@@ -91,7 +92,15 @@ def run_unit(ground: Ground, order: UnitOrder, place: RunFolder, watcher: Watche
 
     Where others took too much of the processors it goes again, at most `other_cpu_repeats` times. Of all attempts that
     with the fewest failed trials is kept, of several such the quietest, and called noisy if it is still over the limit.
+    Afterwards nothing of its trials is left, even if it was stopped while one of them cleared up.
     """
+    try:
+        return _run_unit(ground, order, place, watcher)
+    finally:
+        clear_tree(place.work)  # only the first stop counts: this is not cut short as a trial's own may be
+
+
+def _run_unit(ground: Ground, order: UnitOrder, place: RunFolder, watcher: Watcher) -> dict[str, Any]:
     attempts: list[tuple[float | None, list[Outcome]]] = []
     while True:
         last = len(attempts) == order.other_cpu_repeats

@@ -18,7 +18,7 @@ from typing import Any, Final
 from harness.errors import HarnessError
 from harness.ground import GroundOrder, lay_ground
 from harness.home import find_home
-from harness.leftovers import clear_tree, remove_tree
+from harness.leftovers import remove_tree
 from harness.slot import Slot, hold_slot
 from harness.stopping import stoppable
 from harness.unit import UnitOrder, run_unit
@@ -60,7 +60,6 @@ def _do(order: Mapping[str, Any], voice: _Voice) -> dict[str, Any]:
             unit = order["unit"]
             kept = run_unit(ground, UnitOrder.from_json(unit), place, voice) if unit else None
             answer = {"unit": kept, "facts": ground.facts(), "files": _files(place.folder)}
-        clear_tree(place.work)
         remove_tree(place.folder)
     return answer
 

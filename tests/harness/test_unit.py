@@ -1,7 +1,8 @@
-"""Which attempt at a round is kept, and which trials compare bytes."""
+"""Which attempt at a round is kept, which trials compare bytes, and that a stop leaves nothing."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any, cast
 
 import pytest
 
-from harness import unit
+from harness import dispatch, unit
 from harness.dispatch import Outcome
 from harness.ground import Ground
 from harness.identity import spec_of_result
+from harness.leftovers import NAME, clear_tree
 from harness.runs import RunFolder
 from harness.slot import Slot
 from harness.spec import CaseSpec, TrialSpec
+from harness.stopping import stoppable
 from harness.unit import UnitOrder, other_cpu_share, run_unit, verified_in
 from tests.harness.result_factory import tmpfs
 
@@ -46,6 +49,20 @@ def order_of(**change: Any) -> UnitOrder:
     return replace(order, **change)
 
 
+def ground_at(folder: Path, slot: Slot) -> Ground:
+    ground = SimpleNamespace(
+        write_digests=lambda path: None,
+        server=None,
+        dataset=SimpleNamespace(folder=str(folder), bytes=1),
+        urls={},
+        probe_port=None,
+        cpus=(0,),
+        environment={},
+        slot=slot,
+    )
+    return cast("Ground", ground)
+
+
 def run(
     monkeypatch: pytest.MonkeyPatch,
     folder: Path,
@@ -62,17 +79,7 @@ def run(
         return measured(spec.case, next(answers), verdict=spec.twin)
 
     monkeypatch.setattr(unit, "run_trial", trial)
-    ground = SimpleNamespace(
-        write_digests=lambda path: None,
-        server=None,
-        dataset=SimpleNamespace(folder=folder, bytes=1),
-        urls={},
-        probe_port=None,
-        cpus=(0,),
-        environment={},
-        slot=slot or Slot(),
-    )
-    kept = run_unit(cast("Ground", ground), order or order_of(), RunFolder(folder), Silent())
+    kept = run_unit(ground_at(folder, slot or Slot()), order or order_of(), RunFolder(folder), Silent())
     assert next(answers, "none left") == "none left"
     return kept, asked
 
@@ -131,3 +138,24 @@ def test_bytes_are_compared_until_they_were(monkeypatch: pytest.MonkeyPatch, tmp
         spec.case.id: spec.case.id not in verified for spec in asked
     }
     assert sorted(spec.twin for spec in asked) == [False, True]
+
+
+def test_a_stop_while_a_trial_clears_up_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place, before = RunFolder(tmp_path), [clear_tree]
+
+    def cut_short(folder: Path) -> None:
+        if before:
+            before.pop()(folder)
+        else:
+            assert list(folder.glob(f"*/{NAME}")) != []
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(dispatch, "clear_tree", cut_short)
+    place.prepare()
+
+    with stoppable(), pytest.raises(KeyboardInterrupt):
+        run_unit(ground_at(tmp_path, Slot()), order_of(timeout_s=0.01), place, Silent())
+
+    assert list(place.work.rglob(NAME)) == []
