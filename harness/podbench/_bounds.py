@@ -1,6 +1,6 @@
 """What must hold at default scales and fidelity `fixed`: each bound as a figure of one round and its limit.
 
-A tree of a few kilobytes is left out: there a store's own files are more than what is kept in them.
+A tree of a few kilobytes, or of no cells, is left out: there a store's own files are more than what is kept in them.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def _first_bytes(trial: Trial) -> float:
 
 
 def _tree_bytes(parameters: Mapping[str, int]) -> int:
-    return parameters["tv"] * parameters["tl"] * _ELEMENT_BYTES
+    made = parameters["tv"] * parameters["tl"] * _ELEMENT_BYTES  # by the first cell
+    return made if parameters["tc"] else 0
 
 
 def _changed_bytes(parameters: Mapping[str, int]) -> float:

@@ -124,9 +124,12 @@ def test_no_figure_of_an_invalid_row_is_in_a_bound() -> None:
         {"scale": 0.5},
         {"name": "mine"},
         {"name": "rmtree", "scale": 1.0, "parameters": {**TREE, "tv": 3, "tl": 3}},
+        {"name": "rmtree", "scale": 1.0, "parameters": {**TREE, "tc": 0}},
     ],
 )
-def test_other_scales_unknown_notebooks_and_tiny_trees_are_held_to_no_figure(other: dict[str, Any]) -> None:
+def test_other_scales_unknown_notebooks_and_trees_of_nothing_or_little_are_held_to_no_figure(
+    other: dict[str, Any],
+) -> None:
     pod, pga = (podbench_case(name, **other) for name in ("pod", "pga"))
 
     assert list(held(pod, pga)) == ["every load right"]
