@@ -26,6 +26,7 @@ from harness.errors import GrammarError
 __all__ = ["Asked", "parse_numbers", "parse_systems", "parse_workloads"]
 
 LARGEST: Final = 10**12
+_MOST_STEPS: Final = 10_000
 _EXCLUDE: Final = "exc"
 _REPETITION: Final = "n"
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -198,6 +199,8 @@ class _Reader:
         last = self.number()
         if last <= before[-1] or (last - before[-1]) % step:
             self._fail(f"{last} is not reached from {before[-1]} in steps of {step}", start)
+        if (last - before[-1]) // step > _MOST_STEPS:
+            self._fail(f"… stands for {_MOST_STEPS:,} numbers at most", start)
         return [*range(before[-1] + step, last + 1, step)]
 
     def comma(self) -> bool:

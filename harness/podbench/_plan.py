@@ -87,7 +87,7 @@ class Plan:
 
     def parameters_of(self, asked: Asked) -> dict[str, int]:
         """Return all parameters of a workload, those that were not given included."""
-        return {**self.workload_of(asked).parameters, **dict(asked.parameters)}
+        return self.workload_of(asked).checked(dict(asked.parameters))
 
 
 def make_plan(request: Request) -> Plan:
@@ -103,7 +103,7 @@ def make_plan(request: Request) -> Plan:
         raise UsageError(f"ROUNDS must be at least 1, not {request.rounds}")
     if request.fidelity not in FIDELITIES:
         raise UsageError(f"unknown fidelity {request.fidelity!r}; there are: {', '.join(FIDELITIES)}")
-    if request.timeout_s <= 0:
+    if not request.timeout_s > 0:  # nor is nan
         raise UsageError(f"the time limit must be greater than 0 s, not {request.timeout_s:g}")
     if request.data is not None and not Path(request.data).is_dir():
         raise UsageError(f"NBDATA={request.data}: there is no such folder; give that of the unzipped data")
@@ -118,7 +118,7 @@ def make_plan(request: Request) -> Plan:
         require=frozenset(require),
     )
     for asked in plan.workloads:
-        plan.workload_of(asked)
+        plan.parameters_of(asked)
     return plan
 
 

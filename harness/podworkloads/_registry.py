@@ -62,6 +62,7 @@ _ALL: Final = (
         "lists of random bytes, a share of them changed in place by each cell",
         _rmtree.cells,
         parameters=_rmtree.DEFAULTS,
+        most=_rmtree.MOST,
         bytes_needed=_rmtree.bytes_needed,
         excluded=_rmtree.HELPERS,
         partial=False,

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["DEFAULTS", "ELEMENT_BYTES", "HELPERS", "SEED", "bytes_needed", "cells"]
+__all__ = ["DEFAULTS", "ELEMENT_BYTES", "HELPERS", "MOST", "SEED", "bytes_needed", "cells"]
 
 DEFAULTS: Final[Mapping[str, int]] = MappingProxyType(
     {"tc": 10, "tv": 100, "tl": 1000, "tml": 10, "tme": 100}
 )
 """Cells, lists, elements a list, per cent of the lists that a cell changes, per cent of their elements."""
+
+MOST: Final[Mapping[str, int]] = MappingProxyType({"tc": 10_000, "tml": 100, "tme": 100})
 
 SEED: Final = 73
 ELEMENT_BYTES: Final = 100
@@ -37,8 +39,8 @@ def cells(parameters: Mapping[str, int]) -> list[str]:
         "element": ELEMENT_BYTES,
         "tv": parameters["tv"],
         "tl": parameters["tl"],
-        "lists": min(parameters["tv"], parameters["tv"] * parameters["tml"] // 100),
-        "elements": min(parameters["tl"], parameters["tl"] * parameters["tme"] // 100),
+        "lists": parameters["tv"] * parameters["tml"] // 100,
+        "elements": parameters["tl"] * parameters["tme"] // 100,
     }
     return [(_MUTATE if number else _CREATE).format(**values) for number in range(parameters["tc"])]
 

@@ -42,6 +42,8 @@ class Workload:
     default_scale: float = 1.0
     parameters: Mapping[str, int] = field(default_factory=lambda: _NONE)
     """The parameters that can be set, with their defaults."""
+    most: Mapping[str, int] = field(default_factory=lambda: _NONE)
+    """The largest value that a parameter may have, for those that have one."""
     published: Published | None = None
     """What the published workload of that name measures; a test holds this one to it."""
     maker: Maker | None = field(default=None, repr=False)
@@ -67,7 +69,7 @@ class Workload:
         Raises
         ------
         UsageError
-            For a parameter that this workload does not have, or a value below 0.
+            For a parameter that this workload does not have, or a value that is out of its range.
         """
         for name, value in parameters.items():
             if name not in self.parameters:
@@ -75,6 +77,8 @@ class Workload:
                 raise UsageError(f"{self.name} has no parameter {name}; it has: {known}")
             if value < 0:
                 raise UsageError(f"{self.name}[{name}={value}]: give 0 or more")
+            if value > (most := self.most.get(name, value)):
+                raise UsageError(f"{self.name}[{name}={value}]: give at most {most}")
         return {**self.parameters, **parameters}
 
     def cells(self, parameters: Mapping[str, int] = _NONE) -> list[str]:

@@ -113,6 +113,7 @@ def test_a_mistake_is_told_with_its_place(text: str, said: str) -> None:
         ("0,10,…", "character 7: … needs the last number behind it"),
         ("0,10,…,95", "character 8: 95 is not reached from 10 in steps of 10"),
         ("0,10,…,5", "character 8: 5 is not reached from 10"),
+        ("0,1,…,1e12", "character 7: … stands for 10,000 numbers at most"),
         ("0,10,…,100,200", "character 11: ',' was not expected"),
     ],
 )

@@ -68,6 +68,8 @@ def test_ids_are_names_of_files() -> None:
         ({"scale": "x"}, "scale 'x' is not a fraction"),
         ({"fidelity": "near"}, "unknown fidelity 'near'; there are: fixed, paper"),
         ({"timeout_s": 0.0}, "the time limit must be greater than 0 s, not 0"),
+        ({"timeout_s": float("nan")}, "the time limit must be greater than 0 s, not nan"),
+        ({"workloads": "rmlist,rmtree[tml=200]"}, "rmtree[tml=200]: give at most 100"),
         ({"data": "/nowhere"}, "NBDATA=/nowhere: there is no such folder"),
         ({"require": "nope"}, "REQUIRE=nope: character 1: unknown system"),
         ({"require": "snp,criu,crii"}, "REQUIRE=snp,criu,crii: not in SUT, so not tried: criu, crii"),

@@ -73,6 +73,9 @@ def test_defaults_and_needs() -> None:
     [
         ({"tx": 1}, "rmtree has no parameter tx; it has: tc, tv, tl, tml, tme"),
         ({"tv": -1}, r"rmtree\[tv=-1\]: give 0 or more"),
+        ({"tml": 101}, r"rmtree\[tml=101\]: give at most 100"),
+        ({"tme": 200}, r"rmtree\[tme=200\]: give at most 100"),
+        ({"tc": 10**12}, r"rmtree\[tc=1000000000000\]: give at most 10000"),
     ],
 )
 def test_other_parameters_are_refused(parameters: dict[str, int], message: str) -> None:
