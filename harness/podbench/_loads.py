@@ -130,4 +130,4 @@ def _loads(
 def _note(found: Loads, number: int, wrong: Wrong) -> None:
     found.wrong += 1
     found.wrong_names.update(wrong.names)
-    found.first_wrong = found.first_wrong or f"version {number}: {wrong.text}"
+    found.first_wrong = found.first_wrong or f"the version after cell {number + 1}: {wrong.text}"

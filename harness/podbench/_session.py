@@ -87,14 +87,13 @@ class Session:
         self._namespace = {}
 
     def _cell(self, number: int, source: str) -> None:
-        code = _told(f"cell {number}", lambda: compile(source, f"<cell {number}>", "exec", dont_inherit=True))
+        cell = f"cell {number + 1}"
+        code = _told(cell, lambda: compile(source, f"<cell {number}>", "exec", dont_inherit=True))
         begin = time.perf_counter()
-        _told(f"cell {number}", lambda: self._system.run(code, source, self._namespace))
+        _told(cell, lambda: self._system.run(code, source, self._namespace))
         self.samples["exec_times"].append(time.perf_counter() - begin)
         begin = time.perf_counter()
-        version = _told(
-            f"the save after cell {number}", lambda: self._system.save(self._namespace, self._exclude)
-        )
+        version = _told(f"the save after {cell}", lambda: self._system.save(self._namespace, self._exclude))
         saved = time.perf_counter()
         self._note(number, saved - begin)
         self.versions.append(version)
@@ -115,7 +114,7 @@ class Session:
             for place, (taken, stored) in enumerate(times.background)
         ]
         self.unsaved.append(dict(self._system.unsaved))
-        stored = _told(f"the size of the store after cell {number}", self._system.size)
+        stored = _told(f"the size of the store after save {number + 1}", self._system.size)
         self.samples["dumps"].append({"nth": number, "time_s": seconds, "storage_b": stored})
 
 

@@ -14,7 +14,7 @@ __all__ = ["cells_of"]
 
 
 def cells_of(path: Path) -> list[str]:
-    """Return the sources of a notebook's code cells, in order; empty ones are left out.
+    """Return the sources of a notebook's code cells, in order; empty ones are left out, and not counted.
 
     What only IPython understands (magics, shell escapes, help) is put into Python as IPython itself does it, where that
     gives a cell that means something without IPython.
@@ -33,8 +33,8 @@ def cells_of(path: Path) -> list[str]:
         raise UsageError(
             f"{path} is no notebook of format 4: nbformat's `jupyter nbconvert` makes one"
         ) from None
-    sources = ["".join(source) for source in found]
-    return [_plain(path, number, source) for number, source in enumerate(sources) if source.strip()]
+    sources = filter(str.strip, map("".join, found))
+    return [_plain(path, number, source) for number, source in enumerate(sources, 1)]
 
 
 def _plain(path: Path, number: int, source: str) -> str:

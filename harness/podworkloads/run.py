@@ -51,7 +51,7 @@ def _run_cell(number: int, source: str, namespace: Recording) -> list[str]:
             exec(_compile(number, source), namespace)  # noqa: S102 - running the cells is the task
         except Exception as error:
             raise CellFailed(
-                f"cell {number} failed: {traceback.format_exception_only(error)[-1].strip()}"
+                f"cell {number + 1} failed: {traceback.format_exception_only(error)[-1].strip()}"
             ) from error
     return [f"{each.category.__name__}: {each.message}" for each in caught]
 

@@ -20,7 +20,7 @@ def loads(seconds: list[float], *, checked: int | None = None, wrong: int = 0) -
         "verdict": {
             "checked": len(seconds) if checked is None else checked,
             "wrong": wrong,
-            "first_wrong": "version 0: a differs" if wrong else None,
+            "first_wrong": "the version after cell 1: a differs" if wrong else None,
             "wrong_names": {"a": wrong} if wrong else {},
         },
     }

@@ -111,7 +111,7 @@ def test_a_cell_that_fails_under_a_system_is_a_result_with_a_reason(home: Home, 
 
     assert (case["status"], case["reason"], case["label"]) == (
         "failed",
-        "round 1: cell 0: KeyError: 'no'",
+        "round 1: cell 1: KeyError: 'no'",
         "INVALID",
     )
 
@@ -120,7 +120,7 @@ def test_cells_that_fail_without_any_system_end_the_run_and_leave_nothing(home: 
     notebook = tmp_path / "wrong.ipynb"
     notebook.write_text(json.dumps({"cells": [{"cell_type": "code", "source": "1 / 0"}]}))
     campaign = Campaign(make_plan(Request(systems="noop", notebook=str(notebook))), home)
-    with pytest.raises(HarnessError, match="wrong: cell 0 failed: ZeroDivisionError: division by zero"):
+    with pytest.raises(HarnessError, match="wrong: cell 1 failed: ZeroDivisionError: division by zero"):
         campaign.run(Said())
 
     assert not campaign.run_folder.folder.exists()

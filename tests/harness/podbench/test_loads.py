@@ -40,7 +40,7 @@ def test_a_system_that_lies_is_found_out() -> None:
 
     assert (found.checked, found.wrong) == (3, 2)
     assert found.wrong_names == {"a": 1, "b": 1, "c": 1}
-    assert str(found.first_wrong).startswith("version ")
+    assert str(found.first_wrong).startswith("the version after cell ")
 
 
 class Broken(FakeSystem):
@@ -56,7 +56,11 @@ def test_a_load_that_fails_is_wrong_and_gives_no_time() -> None:
     system = Broken()
     found = measure_loads(system, saved(system), FakeJudge(STATES), NOTHING, 1)
 
-    assert (found.checked, found.wrong, found.first_wrong) == (3, 1, "version 1: RuntimeError: torn")
+    assert (found.checked, found.wrong, found.first_wrong) == (
+        3,
+        1,
+        "the version after cell 2: RuntimeError: torn",
+    )
     assert sorted(load["tid"] for load in found.samples) == [0, 2]
 
 

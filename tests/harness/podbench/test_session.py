@@ -72,10 +72,10 @@ def test_excluded_names_are_not_saved_and_the_cells_go_on_with_them() -> None:
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
-        (["1 +"], "cell 0: SyntaxError: "),
-        (["x = 1", "x / 0"], "cell 1: ZeroDivisionError: division by zero"),
-        (["raise SystemExit(3)"], "cell 0: SystemExit: 3"),
-        (["f = lambda: 0"], "the save after cell 0: "),
+        (["1 +"], "cell 1: SyntaxError: "),
+        (["x = 1", "x / 0"], "cell 2: ZeroDivisionError: division by zero"),
+        (["raise SystemExit(3)"], "cell 1: SystemExit: 3"),
+        (["f = lambda: 0"], "the save after cell 1: "),
     ],
 )
 def test_a_step_that_fails_is_named(cells: list[str], said: str) -> None:
@@ -91,7 +91,7 @@ def test_a_store_whose_size_is_not_to_be_had_is_named() -> None:
         def size(self) -> int:
             raise OSError("the disk is gone")
 
-    with pytest.raises(TrialFailed, match=r"^the size of the store after cell 0: OSError: the disk is gone$"):
+    with pytest.raises(TrialFailed, match=r"^the size of the store after save 1: OSError: the disk is gone$"):
         Session(Sizeless()).run(CELLS)
 
 

@@ -91,7 +91,7 @@ def test_the_table_of_a_trial() -> None:
     one = trial(wrong=1) | {"versions": [0, 1]}
     text = figures(one)
 
-    assert "2 of 3 right; version 0: a differs" in text
+    assert "2 of 3 right; the version after cell 1: a differs" in text
     assert text.splitlines()[0].split() == ["saves", "2"]
     one["warm"]["loads"] = []
     assert "load, median s       none" in figures(one)

@@ -53,16 +53,16 @@ def test_texts_are_no_cells(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("%matplotlib inline\na = 1", r"code cell 1 needs IPython \(%matplotlib inline\)"),
-        ("files = !ls", r"code cell 1 needs IPython \(files = !ls\)"),
-        ("a = 1\na?", r"code cell 1 needs IPython \(a\?\)"),
-        ("%%time\na = 1", r"code cell 1 needs IPython \(%%time\)"),
-        ("a = = 1", r"code cell 1 is no Python: invalid syntax \(line 1\)"),
+        ("%matplotlib inline\na = 1", r"code cell 2 needs IPython \(%matplotlib inline\)"),
+        ("files = !ls", r"code cell 2 needs IPython \(files = !ls\)"),
+        ("a = 1\na?", r"code cell 2 needs IPython \(a\?\)"),
+        ("%%time\na = 1", r"code cell 2 needs IPython \(%%time\)"),
+        ("a = = 1", r"code cell 2 is no Python: invalid syntax \(line 1\)"),
     ],
 )
 def test_what_needs_ipython_is_refused_by_the_cells_number(tmp_path: Path, source: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        from_notebook(write(tmp_path / "magic.ipynb", "a = 0", source))
+        from_notebook(write(tmp_path / "magic.ipynb", "a = 0", "", source))
 
 
 def test_prompts_are_taken_out_as_ipython_does(tmp_path: Path) -> None:

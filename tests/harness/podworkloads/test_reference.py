@@ -145,7 +145,7 @@ def test_warnings_are_noted(make: Make) -> None:
 
 
 def test_a_cell_that_fails_is_named(make: Make, tmp_path: Path) -> None:
-    with pytest.raises(TrialFailed, match=r"mine: cell 1 failed: ZeroDivisionError: division by zero"):
+    with pytest.raises(TrialFailed, match=r"mine: cell 2 failed: ZeroDivisionError: division by zero"):
         make("a = 1", "a / 0")
 
     assert list((tmp_path / "cache" / "references").iterdir()) == [
@@ -161,7 +161,7 @@ def test_a_cell_that_ends_the_process_is_told(make: Make) -> None:
 
 
 def test_a_cell_is_asked_nothing_and_has_no_more_than_its_time(make: Make) -> None:
-    with pytest.raises(TrialFailed, match="mine: cell 0 failed: EOFError"):
+    with pytest.raises(TrialFailed, match="mine: cell 1 failed: EOFError"):
         make("input()")
     with pytest.raises(TrialTimeout, match="mine: the reference run gave no result after 4 s"):
         make("import time\ntime.sleep(300)", timeout_s=4)
