@@ -19,6 +19,7 @@ from harness.progress import RunProgress
 from harness.results import write_cases
 from harness.runs import RunFolder, difference
 from harness.unit import UnitOrder, unit_of, verified_in
+from harness.wording import command, counted
 
 __all__ = ["Campaign", "Shard"]
 
@@ -96,8 +97,8 @@ class Campaign:
             cases = write_cases(self.folder)
         if lost:
             raise HarnessError(
-                f"{len(lost)} units came to nothing ({lost[0].order.name}: {lost[0].reason}); "
-                f"go on with: harness run {self.plan.suite.name} --resume {self.folder.run_id}"
+                f"{counted(len(lost), 'unit')} came to nothing ({lost[0].order.name}: {lost[0].reason}); "
+                f"go on with: {command(f'run {self.plan.suite.name} --resume {self.folder.run_id}')}"
             )
         return cases
 

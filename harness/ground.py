@@ -22,6 +22,7 @@ from harness.s3 import S3Server, start_s3
 from harness.slot import Slot, share_of
 from harness.systems.fuse import SYSTEMS, Layout
 from harness.upload import ensure_layouts, format_digest
+from harness.wording import counted
 
 __all__ = ["Ground", "GroundOrder", "harness_digest", "lay_ground", "order_of", "systems_here"]
 
@@ -148,7 +149,7 @@ def lay_ground(
             held.enter_context(_alone(folder))
             server = held.enter_context(start_s3(order.s3, folder, profile="none", cpus=cpus))
             say(
-                f"S3: {server.kind} {server.version}; packing {dataset.files} files where that is still to do"
+                f"S3: {server.kind} {server.version}; packing {counted(dataset.files, 'file')} where that is still to do"
             )
             urls = ensure_layouts(server, dataset, layouts)
             port = held.enter_context(serve_probe(server, folder if server.kind == "sim" else None))

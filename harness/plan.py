@@ -14,6 +14,7 @@ from harness.s3 import PROFILES
 from harness.spec import CaseSpec
 from harness.suite import ACCESSES, EVERY, MODES, Suite, SystemSpec, Workload, parse_scale
 from harness.systems.fuse import CEILING, CONFIGS, SYSTEMS, chosen_configs
+from harness.wording import command
 
 __all__ = ["AUTO", "DEFAULT_PROFILE", "LOADERS", "Options", "Plan", "build_plan", "interleaved"]
 
@@ -253,7 +254,7 @@ def _only(cases: list[CaseSpec], patterns: Sequence[str] | None) -> list[CaseSpe
         return cases
     for pattern in patterns:
         if not any(_matches(case, pattern) for case in cases):
-            raise UsageError(f"no case is called {pattern!r}; `harness plan` lists them")
+            raise UsageError(f"no case is called {pattern!r}; `{command('plan')}` lists them")
     named = {case for case in cases if any(_matches(case, pattern) for pattern in patterns)}
     groups = {case.group for case in named}
     return [

@@ -15,6 +15,7 @@ from harness.machine import machine_facts, machine_id
 from harness.plan import DATASET_BYTES, DATASET_FILES, Plan
 from harness.progress import duration
 from harness.spec import CaseSpec
+from harness.wording import command, counted
 
 __all__ = ["PlannedCase", "forecasts", "lines_of", "planned_cases"]
 
@@ -90,7 +91,7 @@ def forecasts(plan: Plan, home: Home) -> dict[str, float]:
 
 def lines_of(plan: Plan, planned: list[PlannedCase]) -> Iterator[str]:
     """Yield what is printed of a plan."""
-    yield f"{plan.suite.name}: {plan.rounds} rounds, scale {plan.scale_text}"
+    yield f"{plan.suite.name}: {counted(plan.rounds, 'round')}, scale {plan.scale_text}"
     table = [_HEAD, *(_row(one) for one in planned)]
     widths = [max(len(row[column]) for row in table) for column in range(len(_HEAD))]
     for row in table:
@@ -133,14 +134,14 @@ def _totals(plan: Plan, planned: list[PlannedCase]) -> Iterator[str]:
     guessed = sum(one.trials for one in planned if not one.forecast.measured)
     where = plan.s3 if plan.s3_kind != "external" else "an endpoint of yours"
     yield (
-        f"{trials} trials of two epochs over {'your' if plan.options.data else 'about'} {files:,} files "
+        f"{counted(trials, 'trial')} of two epochs over {'your' if plan.options.data else 'about'} {counted(files, 'file')} "
         f"({size / 2**20:,.0f} MiB); loader {plan.loader}; S3 {where}"
     )
     yield (
         f"about {duration(seconds)}, {fetched / 2**30:,.1f} GiB from S3, {usd:.2f} USD for its requests at list price"
-        f"{f'; a rough model (~) stands in for {guessed} trials that nobody measured here' if guessed else ''}"
+        f"{f'; a rough model (~) stands in for {guessed} of the trials, which nobody measured here' if guessed else ''}"
     )
     yield (
         f"{sum(one.done for one in planned)} of {len(planned)} cases have a result of the same digest; "
-        "`harness run` pairs rounds, so it measures all"
+        f"`{command('run')}` pairs rounds, so it measures all"
     )

@@ -24,6 +24,7 @@ from harness.runs import RunFolder
 from harness.storesuites import STORE_SUITES
 from harness.summary import BASELINE, NO_NETWORK, NULL_FUSE, as_flat, rows_of
 from harness.systems.fuse import CEILING
+from harness.wording import command
 
 __all__ = ["publish", "scrub"]
 
@@ -98,7 +99,8 @@ def publish(run: RunFolder, home: Home) -> list[Path]:
     if stores := STORE_SUITES.get(run.facts()["suite"]):
         return stores.publish_cases(run, [scrub(case) for case in run.cases()], home)
     if not run.complete():
-        raise HarnessError(f"run {run.run_id} is not complete: go on with harness run --resume {run.run_id}")
+        again = command(f"run {run.facts()['suite']} --resume {run.run_id}")
+        raise HarnessError(f"run {run.run_id} is not complete: go on with {again}")
     facts = run.facts()
     cases = [scrub(case) for case in run.cases()]
     folder = home.results / facts["suite"] / facts["machine_id"]

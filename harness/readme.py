@@ -221,7 +221,13 @@ def render(home: Home) -> str:
             BEGIN,
             "",
             *_brief(home),
-            *(lines or ["No results are published yet: `make bench-fuse`, then `harness publish`.", ""]),
+            *(
+                lines
+                or [
+                    "No results are published yet: `make bench-fuse`, then `.venv/bin/harness publish last`.",
+                    "",
+                ]
+            ),
             "Published by the seed: real size (118,287 files, 18.2 GiB), an EC2 `t4g.2xlarge`, real S3, n = 1.",
             "",
             *_seed(home),

@@ -16,6 +16,7 @@ from harness.plan import Plan, interleaved
 from harness.runs import RunFolder
 from harness.spec import CaseSpec, TrialSpec
 from harness.systems.fuse import SYSTEMS
+from harness.wording import counted
 
 __all__ = ["UnitOrder", "Watcher", "other_cpu_share", "run_unit", "unit_of", "verified_in"]
 
@@ -192,5 +193,5 @@ def _line(outcome: Outcome) -> str:
         parts.append(f"{epoch['state']} {epoch['samples']['epoch_s']:.2f} s{requests}")
     verdict = outcome.trial["verdict"]
     if verdict:
-        parts.append(f"{verdict['checked']} files compared, {verdict['wrong']} wrong")
+        parts.append(f"{counted(verdict['checked'], 'file')} compared, {verdict['wrong']} wrong")
     return "; ".join(parts)

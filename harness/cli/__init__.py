@@ -18,6 +18,7 @@ from harness.podbench.cli import expstat, pod_bench, pod_bench_exp2
 from harness.podmicro.cli import pod_micro
 from harness.s3.cli import app as s3_app
 from harness.stopping import INTERRUPTED
+from harness.wording import command, program
 
 __all__ = ["app", "main"]
 
@@ -28,27 +29,27 @@ app = typer.Typer(
 
 # Verb -> what it does, and an example of it.
 _VERBS: Final[dict[str, tuple[Callable[..., None], str]]] = {
-    "run": (run_suite, "harness run fuse --config 19GiB --rounds 3 --access random"),
-    "plan": (plan, "harness plan fuse --judged"),
-    "show": (show, "harness show --suite fuse --run last --json"),
-    "compare": (compare, "harness compare pond/19GiB mountpoint/nocache"),
-    "pod-micro": (pod_micro, "harness pod-micro --only lists,names --rounds 3"),
-    "pod-bench": (pod_bench, "harness pod-bench --sut snp,pga --nb 'skltweet,rmtree[tml=50]' --rounds 3"),
+    "run": (run_suite, "run fuse --config 19GiB --rounds 3 --access random"),
+    "plan": (plan, "plan fuse --judged"),
+    "show": (show, "show --suite fuse --run last --json"),
+    "compare": (compare, "compare pond/19GiB mountpoint/nocache"),
+    "pod-micro": (pod_micro, "pod-micro --only lists,names --rounds 3"),
+    "pod-bench": (pod_bench, "pod-bench --sut snp,pga --nb 'skltweet,rmtree[tml=50]' --rounds 3"),
     "pod-bench-exp2": (
         pod_bench_exp2,
-        "harness pod-bench-exp2 --suts dill,pga --tc 10 --tv 1e2 --tl 1e3 --tml 0,10,…,100 --tme 100",
+        "pod-bench-exp2 --suts dill,pga --tc 10 --tv 1e2 --tl 1e3 --tml 0,10,…,100 --tme 100",
     ),
-    "gather": (gather, "harness gather my-run /mnt/other/results/local/my-run"),
-    "publish": (publish, "harness publish last"),
-    "readme": (readme, "harness readme --check"),
-    "doctor": (doctor, "harness doctor --suite fuse-peers"),
-    "scaling": (scaling, "harness scaling --repeats 3"),
-    "overhead": (overhead, "harness overhead --trials 5"),
+    "gather": (gather, "gather my-run /mnt/other/results/local/my-run"),
+    "publish": (publish, "publish last"),
+    "readme": (readme, "readme --check"),
+    "doctor": (doctor, "doctor --suite fuse-peers"),
+    "scaling": (scaling, "scaling --repeats 3"),
+    "overhead": (overhead, "overhead --trials 5"),
 }
 for _name, (_verb, _example) in _VERBS.items():
-    app.command(_name, epilog=f"Example: {_example}")(_verb)
+    app.command(_name, epilog=f"Example: {command(_example)}")(_verb)
 export_app = typer.Typer(no_args_is_help=True, help="Write results in other harnesses' layouts.")
-export_app.command("expstat", epilog="Example: harness export expstat last -o result")(expstat)
+export_app.command("expstat", epilog=f"Example: {command('export expstat last -o result')}")(expstat)
 app.add_typer(export_app, name="export")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(s3_app, name="s3")
@@ -57,7 +58,7 @@ app.add_typer(s3_app, name="s3")
 def main() -> None:
     """Run the command line: 2 for bad usage, 1 for failure, one line on stderr."""
     try:
-        app(prog_name="harness")
+        app(prog_name=program())
     except HarnessError as error:
         typer.echo(f"harness: {error}", err=True)
         sys.exit(error.exit_code)

@@ -13,6 +13,7 @@ from harness.home import find_home
 from harness.results import load_cases
 from harness.runs import open_run
 from harness.storesuites import STORE_SUITES
+from harness.wording import command, counted
 
 __all__ = ["gather", "publish", "readme", "show"]
 
@@ -55,11 +56,12 @@ def gather(
 
     gathered = gather_run(find_home(), run, folders)
     typer.echo(
-        f"{gathered.new} units from {len(folders)} folders, {gathered.total} of {gathered.planned} there; "
+        f"{counted(gathered.new, 'unit')} from {counted(len(folders), 'folder')}, "
+        f"{gathered.total} of {gathered.planned} there; "
         + (
-            f"next: harness show --suite {gathered.suite} --run {run}"
+            f"next: {command(f'show --suite {gathered.suite} --run {run}')}"
             if gathered.total == gathered.planned
-            else f"what is missing: harness run {gathered.suite} --resume {run}"
+            else f"what is missing: {command(f'run {gathered.suite} --resume {run}')}"
         )
     )
 
@@ -71,7 +73,7 @@ def publish(run: Annotated[str, typer.Argument(help="A run's id, or last.")]) ->
     home = find_home()
     written = publish_run(open_run(home, run, any_kind=True), home)
     typer.echo(
-        f"{len(written)} results in {written[0].parent.relative_to(home.folder)}; next: harness readme"
+        f"{counted(len(written), 'result')} in {written[0].parent.relative_to(home.folder)}; next: {command('readme')}"
     )
 
 

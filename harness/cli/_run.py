@@ -25,6 +25,7 @@ from harness.resume import stopped_run
 from harness.runs import RunFolder, named_run, new_run_id, open_run
 from harness.stopping import INTERRUPTED, stoppable
 from harness.suite import load_suite
+from harness.wording import command
 
 __all__ = ["plan", "run_suite"]
 
@@ -90,8 +91,10 @@ def _run(plan: Plan, home: Home, folder: RunFolder, jobs: JobsSpec, shard: Shard
         try:
             cases = campaign.run(progress)
         except KeyboardInterrupt:
-            again = f"stopped; go on with: harness run {plan.suite.name} --resume {folder.run_id}"
-            progress.say(again if folder.exists else "stopped before the first trial")
+            again = command(f"run {plan.suite.name} --resume {folder.run_id}")
+            progress.say(
+                f"stopped; go on with: {again}" if folder.exists else "stopped before the first trial"
+            )
             raise typer.Exit(INTERRUPTED) from None
     _print_results(cases, folder)
     if line := overhead_line(folder):
@@ -115,10 +118,12 @@ def _print_results(cases: Sequence[dict[str, Any]], folder: RunFolder) -> None:
     console = output()
     print_table(cases, console)
     if folder.complete():
-        console.print(f"publish with: harness publish {folder.run_id}", highlight=False)
+        console.print(f"publish with: {command(f'publish {folder.run_id}')}", highlight=False, soft_wrap=True)
     else:
         console.print(
-            f"a part of run {folder.run_id}; put the parts together with: harness gather", highlight=False
+            f"a part of run {folder.run_id}; put the parts together with: {command('gather')}",
+            highlight=False,
+            soft_wrap=True,
         )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from harness.dataset import DEFAULT_SEED, BadScaleError, Dataset, DatasetError, coco, parse_scale
+from harness.wording import command, counted
 
 app = typer.Typer(help="Build the data a benchmark reads.", no_args_is_help=True)
 
@@ -27,7 +28,7 @@ def _scale(text: str) -> Fraction:
         raise typer.BadParameter(str(error)) from None
 
 
-@app.command("coco")
+@app.command("coco", epilog=f"Example: {command('dataset coco --scale 1/32')}")
 def coco_command(
     scale: Annotated[
         Fraction, typer.Option(parser=_scale, metavar="FRACTION", help="Share of the 118,287 files.")
@@ -44,10 +45,7 @@ def coco_command(
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Make (once) and describe COCO train2017, or its stand-in, at a scale.
-
-    Example: harness dataset coco --scale 1/32
-    """
+    """Make (once) and describe COCO train2017, or its stand-in, at a scale."""
     try:
         dataset = coco(scale, cache_dir, seed=seed, data=data)
     except DatasetError as error:
@@ -62,6 +60,6 @@ def _as_json(dataset: Dataset) -> str:
 
 def _as_text(dataset: Dataset) -> str:
     return (
-        f"{dataset.name}: {dataset.files:,} files, {dataset.bytes / 2**30:.2f} GiB, seed {dataset.seed}\n"
+        f"{dataset.name}: {counted(dataset.files, 'file')}, {dataset.bytes / 2**30:.2f} GiB, seed {dataset.seed}\n"
         f"folder {dataset.folder}\ndigest blake3:{dataset.digest}"
     )

@@ -27,6 +27,7 @@ from harness.slot import Slot, hold_slot
 from harness.stores import facts_here, size_text, write_cases
 from harness.systems.pod import how_to_get, python_of, refuses, version_of
 from harness.touch import touch_memory
+from harness.wording import counted
 
 __all__ = ["Campaign", "line_of", "request_of", "required_failures"]
 
@@ -245,7 +246,7 @@ def line_of(outcome: Mapping[str, Any]) -> str:
             for name, value in (("load", load), ("cold", cold))
             if value is not None
         ),
-        f"{checked} loads compared, {wrong} wrong",
+        f"{counted(checked, 'load')} compared, {wrong} wrong",
     ]
     return "; ".join([*parts, *([f"{len(outcome['unsaved'])} unsaved"] if outcome["unsaved"] else [])])
 

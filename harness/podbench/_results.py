@@ -15,6 +15,7 @@ from harness.results import load_cases
 from harness.runs import RunFolder
 from harness.stores import OTHER_CPU_LIMIT, publish_files
 from harness.systems.pod import options_of
+from harness.wording import command
 
 __all__ = [
     "SUITE",
@@ -169,9 +170,8 @@ def publish_cases(run: RunFolder, cases: Sequence[Mapping[str, Any]], home: Home
         When the run is not complete, or a system that a registry has was not installed.
     """
     if not run.complete():
-        raise HarnessError(
-            f"run {run.run_id} is not complete: go on with harness pod-bench --resume {run.run_id}"
-        )
+        again = command(f"pod-bench --resume {run.run_id}")
+        raise HarnessError(f"run {run.run_id} is not complete: go on with {again}")
     lacking = {case["system"]: case["reason"] for case in cases if case["status"] == "not_installed"}
     if obtainable := [
         f"{name} ({how})" for name, how in lacking.items() if any(tool in how for tool in _INSTALLERS)

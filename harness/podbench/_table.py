@@ -127,7 +127,10 @@ def render(home: Home) -> str:
         groups.setdefault((case["machine_id"], case["fidelity"]), []).append(case)
     lines = [BEGIN, ""]
     if not groups:
-        lines += ["No results are published yet: `make bench-pod`, then `harness publish last`.", ""]
+        lines += [
+            "No results are published yet: `make bench-pod`, then `.venv/bin/harness publish last`.",
+            "",
+        ]
     for key in sorted(groups):
         cases = sorted(groups[key], key=place_of)
         tried = [case for case in cases if case["status"] not in WITHOUT]

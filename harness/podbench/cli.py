@@ -20,6 +20,7 @@ from harness.podworkloads import TIMEOUT_S, WORKLOADS
 from harness.progress import RunProgress
 from harness.runs import open_run
 from harness.stopping import INTERRUPTED, stoppable
+from harness.wording import command, counted
 
 __all__ = ["expstat", "pod_bench", "pod_bench_exp2"]
 
@@ -122,12 +123,16 @@ def _run(request: Request, resume: str | None, *, dry_run: bool) -> None:
         try:
             cases = campaign.run(progress)
         except KeyboardInterrupt:
-            again = f"stopped; go on with: harness pod-bench --resume {campaign.run_folder.run_id}"
-            progress.say(again if campaign.run_folder.exists else "stopped before the first trial")
+            again = command(f"pod-bench --resume {campaign.run_folder.run_id}")
+            progress.say(
+                f"stopped; go on with: {again}"
+                if campaign.run_folder.exists
+                else "stopped before the first trial"
+            )
             raise typer.Exit(INTERRUPTED) from None
     print_table(cases, Console(width=shutil.get_terminal_size(_WIDE).columns))
     typer.echo(
-        f"run {campaign.run_folder.run_id}; publish with: harness publish {campaign.run_folder.run_id}"
+        f"run {campaign.run_folder.run_id}; publish with: {command(f'publish {campaign.run_folder.run_id}')}"
     )
     _fail(plan, cases)
 
@@ -161,9 +166,9 @@ def _say_plan(plan: Plan) -> None:
     for case in plan.cases:
         about = plan.workload_of(case.asked).about
         typer.echo(
-            f"{case.system:16} {case.asked!s:50} scale {plan.scale_of(case.asked):<8g} {plan.rounds} rounds  {about}"
+            f"{case.system:16} {case.asked!s:50} scale {plan.scale_of(case.asked):<8g} {counted(plan.rounds, 'round')}  {about}"
         )
-    typer.echo(f"{len(plan.cases) * plan.rounds} runs: {_said(plan)}")
+    typer.echo(f"{counted(len(plan.cases) * plan.rounds, 'run')}: {_said(plan)}")
 
 
 def _check_writable(home: Home) -> None:
@@ -193,4 +198,4 @@ def expstat(
         raise HarnessError(f"{error.filename or into} cannot be written: {error.strerror}") from None
     if not written:
         raise UsageError(f"run {run} has no trial that gave a figure")
-    typer.echo(f"{len(written)} files in {into}")
+    typer.echo(f"{counted(len(written), 'file')} in {into}")

@@ -21,6 +21,7 @@ from harness.runs import RunFolder, difference, new_run_id
 from harness.stores import facts_here, write_cases
 from harness.systems.pod import MICRO
 from harness.touch import touch_memory
+from harness.wording import counted
 
 __all__ = ["Plan", "make_plan", "plan_of", "run_plan"]
 
@@ -84,7 +85,7 @@ def plan_of(run: RunFolder) -> Plan:
     """
     facts = run.facts()
     if facts["suite"] != SUITE:
-        raise UsageError(f"run {run.run_id} is of suite {facts['suite']!r}: harness run goes on with it")
+        raise UsageError(f"run {run.run_id} is of suite {facts['suite']!r}, not {SUITE!r}")
     return Plan(tuple(facts["groups"]), tuple(facts["versions"]), facts["rounds"], facts["scale"])
 
 
@@ -207,5 +208,5 @@ def _line(outcome: Mapping[str, Any]) -> str:
     parts = [f"{what} {1000 * samples['seconds']:,.1f} ms" for what, samples in outcome["samples"].items()]
     verdict = outcome["verdict"]
     if verdict["checked"]:
-        parts.append(f"{verdict['checked']} versions compared, {verdict['wrong']} wrong")
+        parts.append(f"{counted(verdict['checked'], 'version')} compared, {verdict['wrong']} wrong")
     return "; ".join(parts)

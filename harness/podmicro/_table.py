@@ -112,7 +112,10 @@ def render(home: Home) -> str:
         groups.setdefault((case["machine_id"], case["scale"]), []).append(case)
     lines = [BEGIN, ""]
     if not groups:
-        lines += ["No results are published yet: `make bench-pod-micro`, then `harness publish last`.", ""]
+        lines += [
+            "No results are published yet: `make bench-pod-micro`, then `.venv/bin/harness publish last`.",
+            "",
+        ]
     for key in sorted(groups):
         cases = groups[key]
         first = next((case for case in cases if case["system"] == "pod"), cases[0])

@@ -15,6 +15,7 @@ from harness.podmicro._table import print_table
 from harness.podmicro._workloads import WORKLOADS
 from harness.runs import open_run
 from harness.systems.pod import MICRO
+from harness.wording import command, counted
 
 __all__ = ["pod_micro"]
 
@@ -40,11 +41,13 @@ def pod_micro(
     plan = plan_of(begun) if begun else make_plan(_names(only), _names(systems), rounds, scale)
     if dry_run:
         for workload, system in plan.pairs:
-            typer.echo(f"{workload:12} {system:12} {plan.rounds} rounds  {WORKLOADS[workload].about}")
+            typer.echo(
+                f"{workload:12} {system:12} {counted(plan.rounds, 'round')}  {WORKLOADS[workload].about}"
+            )
         return
     run, cases = run_plan(plan, find_home(), lambda text: typer.echo(text, err=True), begun)
     print_table(cases, Console(width=shutil.get_terminal_size(_WIDE).columns))
-    typer.echo(f"publish with: harness publish {run.run_id}")
+    typer.echo(f"publish with: {command(f'publish {run.run_id}')}")
     bad = [case for case in cases if case["status"] in {"failed", "timeout"} or case["verdict"]["wrong"]]
     if bad:
         raise HarnessError(

