@@ -70,9 +70,6 @@ def _cells(row: Row, columns: Sequence[_Column]) -> list[str]:
 
 def print_table(cases: Sequence[Mapping[str, Any]], console: Console) -> None:
     """Print results, one table for each S3, kind of work and class of rows, with labels' reasons and warnings below."""
-    if not cases:
-        console.print("no results")
-        return
     rows = rows_of(cases)
     rows.sort(key=lambda row: (row.case["params"]["access"], _ORDER.get(row.state, 2)))
     for table in dict.fromkeys(map(table_of, cases)):

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from harness.cli._console import output
+from harness.errors import UsageError
 from harness.home import find_home
 from harness.results import load_cases
 from harness.runs import open_run
 from harness.storesuites import STORE_SUITES
+from harness.suite import suite_names
 from harness.wording import command, counted
 
 __all__ = ["gather", "publish", "readme", "show"]
@@ -31,6 +33,9 @@ def show(
     from harness.summary import as_flat, rows_of
 
     cases = load_cases(suite, find_home(), run)
+    if not cases and not as_json:
+        typer.echo(f"run {run} has no results yet" if run else _unpublished(suite))
+        return
     if stores := STORE_SUITES.get(suite):
         if as_json:
             typer.echo(json.dumps(stores.flat_rows(cases), indent=1))
@@ -43,6 +48,14 @@ def show(
     from harness.table import print_table
 
     print_table(cases, output())
+
+
+def _unpublished(suite: str) -> str:
+    known = [*suite_names(), *STORE_SUITES]
+    if suite not in known:
+        raise UsageError(f"nothing is published of a suite {suite!r}; there are: {', '.join(known)}")
+    verb = suite if suite in STORE_SUITES else f"run {suite}"
+    return f"nothing of suite {suite!r} is published; to change that: {command(verb)}, then {command('publish last')}"
 
 
 def gather(

@@ -13,6 +13,7 @@ from harness.cli import main
 from harness.cli._console import output
 from harness.home import Home
 from harness.runs import RunFolder
+from harness.wording import command
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,7 +50,7 @@ def test_columns_that_say_no_width_count_as_not_set(
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
 
-    assert cli("show") == ("no results\n", "")
+    assert cli("show")[1] == ""
     assert output(99).width == 99
     monkeypatch.setenv("COLUMNS", "120")
     assert output(99).width == 120
@@ -63,7 +64,27 @@ def test_the_last_run_of_another_suite_is_named(cli: Cli) -> None:
     assert (out, err) == (
         "", "harness: run a-run is of suite 'small', not 'fuse': --suite small shows it\n",
     )  # fmt: skip
-    assert cli("show", "--suite", "small", "--run", "last")[0] == "no results\n"
+    assert cli("show", "--suite", "small", "--run", "last")[0] == "run last has no results yet\n"
+
+
+@pytest.mark.parametrize(
+    ("suite", "verb"), [("fuse", "run fuse"), ("pod-bench", "pod-bench"), ("pod-micro", "pod-micro")]
+)
+def test_where_nothing_is_published_it_is_said_how_to_change_that(cli: Cli, suite: str, verb: str) -> None:
+    out, err = cli("show", "--suite", suite)
+
+    assert (out, err) == (
+        f"nothing of suite {suite!r} is published; to change that: {command(verb)}, then {command('publish last')}\n", "",
+    )  # fmt: skip
+    assert cli("show", "--suite", suite, "--json") == ("[]\n", "")
+
+
+def test_an_unknown_suite_is_refused_with_those_that_there_are(cli: Cli) -> None:
+    out, err = cli("show", "--suite", "pod-bnech", code=2)
+
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("harness: nothing is published of a suite 'pod-bnech'; there are: ")
+    assert err.endswith("pod-micro, pod-bench\n")
 
 
 @pytest.mark.parametrize("loader", ["auto", "pillow"])
