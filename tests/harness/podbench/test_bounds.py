@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.podbench._bounds import BOUNDS, held_bounds, mutated_fraction
+from harness.podbench._bounds import BASELINES, BOUNDS, held_bounds, mutated_fraction
 from harness.systems.pod import names
 from tests.harness.podbench.factory import podbench_case, trial
 
@@ -89,6 +89,12 @@ def test_pga_against_the_best_baseline() -> None:
     assert found["storage >= 5 x smaller than the best baseline's"] == (5.0, True)
     assert found["blocked >= 2.5 x shorter than by the best baseline"] == (pytest.approx(2.0), False)
     assert "storage >= 5 x smaller than the best baseline's" not in held(pga, *others)
+
+
+def test_a_session_without_its_data_need_not_be_as_much_smaller_as_one_with_them() -> None:
+    pga, *others = (podbench_case(name, "msciedaw[exc]") for name in ("pga", *BASELINES))
+
+    assert list(held(pga, *others)) == ["every load right"]
 
 
 def test_pod_is_never_worse_than_pga() -> None:
