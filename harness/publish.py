@@ -19,7 +19,7 @@ from harness.errors import HarnessError
 from harness.home import Home
 from harness.labels import MINIMUM_REPEATS
 from harness.machine import ENVIRONMENT
-from harness.results import label_cases, rounds_tried, validate, workload_of
+from harness.results import label_cases, rounds_tried, trials_beside, validate, workload_of
 from harness.runs import RunFolder
 from harness.storesuites import STORE_SUITES
 from harness.summary import BASELINE, NO_NETWORK, NULL_FUSE, as_flat, rows_of
@@ -156,11 +156,7 @@ def _kept(before: _Case, now: _Case, staying: Sequence[_Case]) -> list[Any]:
     program = "system_digest"
     if before["label"] == "INVALID" or before[program] != now[program] or _ground(before) != _ground(now):
         return []
-    ours = {trial["run_id"] for trial in now["trials"]}
-    needed = {
-        trial["run_id"] for case in staying if _is_held_against(case, before) for trial in case["trials"]
-    }
-    return [trial for trial in before["trials"] if trial["run_id"] in needed - ours]
+    return trials_beside(before, now, [case for case in staying if _is_held_against(case, before)])
 
 
 def _is_held_against(case: _Case, other: _Case) -> bool:

@@ -26,6 +26,7 @@ __all__ = [
     "load_cases",
     "load_results",
     "rounds_tried",
+    "trials_beside",
     "validate",
     "workload_of",
     "write_cases",
@@ -189,6 +190,15 @@ def _trial(
         "epochs": [{**epoch, "verdict": answer} for epoch in trial["epochs"]],
         **{name: outcome[name] for name in _OF_OUTCOMES if outcome.get(name) is not None},
     }
+
+
+def trials_beside(
+    before: Mapping[str, Any], now: Mapping[str, Any], staying: Iterable[Mapping[str, Any]]
+) -> list[Any]:
+    """Return a case's published trials of those runs that cases which stay have trials of, too; `now` replaces its others."""
+    needed = {trial["run_id"] for case in staying for trial in case["trials"]}
+    needed -= {trial["run_id"] for trial in now["trials"]}
+    return [trial for trial in before["trials"] if trial["run_id"] in needed]
 
 
 def load_cases(suite: str, home: Home | None = None, run_id: str | None = None) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from harness.home import Home
 from harness.podbench._figures import was_cold
 from harness.podbench._plan import Case, Plan
 from harness.podworkloads import SEED
-from harness.results import load_cases
+from harness.results import load_cases, trials_beside
 from harness.runs import RunFolder
 from harness.stores import OTHER_CPU_LIMIT, publish_files
 from harness.systems.pod import options_of
@@ -196,9 +196,7 @@ def _beside(
         return case
     replaced = {one["id"] for one in fresh}
     staying = [one for one in there if one["workload"] == case["workload"] and one["id"] not in replaced]
-    needed = {trial["run_id"] for one in staying for trial in one["trials"]}
-    needed -= {trial["run_id"] for trial in case["trials"]}
-    trials = [*case["trials"], *(trial for trial in before["trials"] if trial["run_id"] in needed)]
+    trials = [*case["trials"], *trials_beside(before, case, staying)]
     result = {**case, "trials": trials, **_found(trials)}
     result["label"], result["label_reasons"] = _label(result, len(trials))
     return result
