@@ -184,7 +184,10 @@ def _stored(trial: Trial) -> float:
 
 
 def _wrong(trial: Trial) -> float:
-    return float(sum(trial[state]["verdict"]["wrong"] for state in ("warm", "cold")))
+    verdicts = [trial[state]["verdict"] for state in ("warm", "cold")]
+    if not any(verdict["checked"] for verdict in verdicts):
+        raise KeyError("no load was compared")
+    return float(sum(verdict["wrong"] for verdict in verdicts))
 
 
 def _some(value: float | None) -> float:

@@ -6,7 +6,7 @@ import pytest
 
 from harness.podbench._bounds import BASELINES, BOUNDS, held_bounds, mutated_fraction
 from harness.systems.pod import names
-from tests.harness.podbench.factory import podbench_case, trial
+from tests.harness.podbench.factory import loads, podbench_case, trial
 
 TREE = {"tc": 10, "tv": 100, "tl": 1000, "tml": 10, "tme": 100}
 
@@ -113,6 +113,12 @@ def test_every_load_of_ours_is_right_in_every_round() -> None:
 
     assert held(podbench_case("pod", trials=rounds))["every load right"] == (7.0, False)
     assert held(podbench_case("pga", trials=[trial()]))["every load right"] == (0.0, True)
+
+
+def test_where_no_load_was_compared_none_is_called_right() -> None:
+    nothing = {**trial(), **{state: {**trial()[state], **loads([])} for state in ("warm", "cold")}}
+
+    assert held(podbench_case("pod", trials=[nothing])) == {}
 
 
 def test_no_figure_of_an_invalid_row_is_in_a_bound() -> None:
