@@ -149,11 +149,12 @@ def print_lines(
     return say
 
 
-def machine_text(case: Mapping[str, Any]) -> str:
-    """Return what a case was measured on, for a caption."""
-    machine = case["machine"]
-    commit = case["commit"][:12] + (" with changes" if case["dirty"] else "")
+def machine_text(cases: Sequence[_Case]) -> str:
+    """Return what the cases of a machine were measured on, and at which commits, for a caption."""
+    machine = cases[0]["machine"]
+    said = {case["commit"][:12] + (" with changes" if case["dirty"] else "") for case in cases}
+    commits = f"commit{'' if len(said) == 1 else 's'} {', '.join(sorted(said))}"
     return (
         f"{machine['cores']} cores ({machine['cpu_model']}), {machine['memory_gib']} GiB, Linux {machine['kernel']}, "
-        f"CPython {machine['python']}, machine `{case['machine_id']}`; commit {commit}"
+        f"CPython {machine['python']}, machine `{cases[0]['machine_id']}`; {commits}"
     )

@@ -109,10 +109,10 @@ def _first_wrong(case: Mapping[str, Any]) -> str | None:
     return next((str(verdict["first_wrong"]) for verdict in verdicts if verdict["first_wrong"]), None)
 
 
-def _caption(case: Mapping[str, Any]) -> str:
-    fidelity = "" if case["fidelity"] == "fixed" else f"Fidelity {case['fidelity']}. "
+def _caption(cases: Sequence[Mapping[str, Any]]) -> str:
+    fidelity = "" if cases[0]["fidelity"] == "fixed" else f"Fidelity {cases[0]['fidelity']}. "
     return (
-        f"{fidelity}{machine_text(case)}. Scale: share of the published size. Medians of n interleaved rounds. "
+        f"{fidelity}{machine_text(cases)}. Scale: share of the published size. Medians of n interleaved rounds. "
         "Blocked: the mean of what a save makes the user wait, by the published definition. Load: the median over all "
         "versions of loading what their cell needed; cold: in a fresh process, pages dropped. Right: loads equal to the "
         "reference run by the oracle, of those compared. Smaller, shorter, load: the best of snp, dill, shev, zodb and zosp "
@@ -138,7 +138,7 @@ def render(home: Home) -> str:
         first, others = (
             [row for row in rows if (row.case["system"] in _FIRST) is is_first] for is_first in (True, False)
         )
-        lines += [_caption(cases[0]), "", *markdown(_HEAD, [_line(row) for row in first], _LEFT), ""]
+        lines += [_caption(tried or cases), "", *markdown(_HEAD, [_line(row) for row in first], _LEFT), ""]
         if others:
             names = ", ".join(dict.fromkeys(row.case["system"] for row in others))
             lines += ["<details>", f"<summary>{names}</summary>", ""]

@@ -97,9 +97,9 @@ def print_table(cases: Sequence[Mapping[str, Any]], console: Console) -> None:
             say(f"{case['id']}: {case['label']}: {'; '.join(case['label_reasons'])}")
 
 
-def _caption(case: Mapping[str, Any]) -> str:
+def _caption(cases: Sequence[Mapping[str, Any]]) -> str:
     return (
-        f"Scale {case['scale']:g}; {machine_text(case)}. Medians "
+        f"Scale {cases[0]['scale']:g}; {machine_text(cases)}. Medians "
         "of n interleaved rounds; ratios are medians of per-round ratios to `pickle` protocol 5 with file and folder "
         "synced, with a bootstrap 95 % interval. Every version was loaded and compared with what was saved."
     )
@@ -118,8 +118,7 @@ def render(home: Home) -> str:
         ]
     for key in sorted(groups):
         cases = groups[key]
-        first = next((case for case in cases if case["system"] == "pod"), cases[0])
-        lines += [_caption(first), "", *markdown(_HEAD, _lines(rows_of(cases)), _LEFT), ""]
+        lines += [_caption(cases), "", *markdown(_HEAD, _lines(rows_of(cases)), _LEFT), ""]
         missing = sorted({case["system"] for case in cases if case["status"] == "not_installed"})
         lines += [f"Not installed there: {', '.join(missing)}.", ""] if missing else []
     return "\n".join([*lines, END])

@@ -134,6 +134,14 @@ def test_published_results_render_into_readme(tmp_path: Path, run: RunFolder) ->
     assert [row["system"] for row in json.loads(history)["rows"]] == ["pga", "snp", "crii"]
 
 
+def test_a_caption_names_each_commit_that_was_measured(tmp_path: Path, run: RunFolder) -> None:
+    home = Home(tmp_path)
+    cases = [podbench_case("snp"), podbench_case("pga", commit="a" * 40, dirty=True)]
+    publish_cases(run, cases, home)
+
+    assert "; commits aaaaaaaaaaaa with changes, cccccccccccc. Scale: " in render(home)
+
+
 def test_readme_folds_what_few_ask_for_and_tells_what_does_not_hold(tmp_path: Path, run: RunFolder) -> None:
     home = Home(tmp_path)
     cases = [
