@@ -118,8 +118,11 @@ class Backend(Protocol):
     def read_into(self, pieces: Sequence[tuple[bytes, memoryview]]) -> None:
         """Read each piece into the buffer beside it, which has its length."""
 
-    def begin(self, timeout_s: float) -> None:
-        """Become the only writer, and refresh; ends with `commit`, `keep` or `roll_back`."""
+    def begin(self, token: object, timeout_s: float) -> None:
+        """Become the only writer, and refresh; ends with `commit`, `keep` or `roll_back`.
+
+        Whatever this raises, `roll_back` of the same token is due: Ctrl-C may come when the lock was taken.
+        """
 
     def append(self, pieces: Pieces) -> int:
         """Add pieces to the transaction, whatever becomes of their memory afterwards; return the bytes that takes."""
@@ -127,8 +130,8 @@ class Backend(Protocol):
     def commit(self, head: bytes, body: bytes) -> int:
         """Add the entry and the pieces in one durable step, and end the transaction; return the bytes written."""
 
-    def roll_back(self) -> None:
-        """End the transaction; what it appended is gone."""
+    def roll_back(self, token: object) -> None:
+        """End the transaction that this token began, if it is running; what it appended is gone."""
 
     def keep(self, entries: Sequence[tuple[bytes, bytes]], pieces: Pieces) -> None:
         """Put these entries (head, body) and pieces in place of all others, atomically.

@@ -38,6 +38,7 @@ __all__ = ["DatabaseBackend"]
 class _Transaction:
     """What was appended: what was not sent yet, and the pieces that are whole."""
 
+    token: object
     where: bytes
     rows: list[tuple[bytes, int, bytes]] = field(default_factory=list)
     unsent_bytes: int = 0
@@ -65,7 +66,6 @@ class DatabaseBackend(ABC):
         self._process = os.getpid()
         self._guard = RLock()
         self._turn = Turn()
-        self._writer = object()  # its token
         self._transaction: _Transaction | None = None
         self._catalogue: Catalogue
         self._ahead = ReadAhead()
@@ -244,24 +244,18 @@ class DatabaseBackend(ABC):
 
     # --- writing -----------------------------------------------------------------------------------------
 
-    def begin(self, timeout_s: float) -> None:
+    def begin(self, token: object, timeout_s: float) -> None:
         """Become the only writer, and refresh; ends with `commit`, `keep` or `roll_back`."""
         self._notice_fork()
         busy = StoreBusy(f"{self._label}: another process has been writing for {timeout_s:g} s; try again")
         until = time.monotonic() + timeout_s
-        writer = object()
-        try:
-            if not self._turn.take(writer, timeout_s):
-                raise busy
-            self._writer = writer
-            where = self._lock(max(0.0, until - time.monotonic()))
-            if where is None:
-                raise busy
-            self._prepare()
-            self._transaction = _Transaction(where)
-        except BaseException:
-            self._drop(writer)
-            raise
+        if not self._turn.take(token, timeout_s):
+            raise busy
+        where = self._lock(max(0.0, until - time.monotonic()))
+        if where is None:
+            raise busy
+        self._prepare()
+        self._transaction = _Transaction(token, where)
 
     def _prepare(self) -> None:
         self.refresh()
@@ -317,7 +311,7 @@ class DatabaseBackend(ABC):
         with self._guard:
             if len(self._catalogue.heads) == number:
                 self._catalogue.add(head, contents)
-        self._end(self._writer)
+        self._end(transaction.token)
         return transaction.written_bytes + len(head) + len(contents) + len(body)
 
     def _was_committed(self, number: int, head: bytes) -> bool:
@@ -348,25 +342,22 @@ class DatabaseBackend(ABC):
             doomed,
             transaction.where,
         )
-        self._end(self._writer)
+        self._end(transaction.token)
         self.refresh()
 
-    def roll_back(self) -> None:
-        """End the transaction; what it appended is gone."""
+    def roll_back(self, token: object) -> None:
+        """End the transaction that this token began, if it is running; what it appended is gone."""
         self._notice_fork()
-        self._drop(self._writer)
-
-    def _drop(self, writer: object) -> None:
-        if self._turn.is_of(writer):
+        if self._turn.is_of(token):
             try:
                 with suppress(PodError):  # or else the server does it, once it misses this process
                     self._undo()
             finally:
-                self._end(writer)
+                self._end(token)
 
-    def _end(self, writer: object) -> None:
+    def _end(self, token: object) -> None:
         self._transaction = None
-        self._turn.give_back(writer)
+        self._turn.give_back(token)
 
     def _running(self) -> _Transaction:
         self._notice_fork()
@@ -436,5 +427,6 @@ class DatabaseBackend(ABC):
 
     def close(self) -> None:
         """Drop a transaction, and close the connections."""
-        self.roll_back()
+        if self._transaction is not None:
+            self.roll_back(self._transaction.token)
         self._disconnect()

@@ -43,7 +43,7 @@ class ExportBackend(Reading):
         """Close the file."""
         self._log.file.close()
 
-    def begin(self, timeout_s: float) -> None:
+    def begin(self, token: object, timeout_s: float) -> None:
         """Refuse."""
         self._refuse()
 
@@ -59,7 +59,7 @@ class ExportBackend(Reading):
         """Refuse."""
         self._refuse()
 
-    def roll_back(self) -> None:
+    def roll_back(self, token: object) -> None:
         """Do nothing: there is no transaction."""
 
     def _refuse(self) -> NoReturn:

@@ -46,6 +46,7 @@ _ATTEMPTS = 8
 
 @dataclass(slots=True)
 class _Transaction:
+    token: object
     lock: File
     writer: Writer
 
@@ -114,8 +115,9 @@ class FileBackend(Reading):
     def _create(self) -> None:
         make_folders(self._io, self._folder)
         self._io.make_private(self._folder)
-        lock = self._lock(_CREATE_TIMEOUT_S)
+        lock = self._io.open(self._lock_path, create=True)
         try:
+            self._take(lock, _CREATE_TIMEOUT_S)
             if self._newest() is None:
                 self._write_hint(pack_hint(1, FILE_HEADER_BYTES, 0), sync=True)
                 self._publish(log_name(1), [pack_file_header(1)])
@@ -154,30 +156,25 @@ class FileBackend(Reading):
 
     # --- writing -----------------------------------------------------------------------------------------
 
-    def begin(self, timeout_s: float) -> None:
+    def begin(self, token: object, timeout_s: float) -> None:
         """Become the only writer, and refresh; ends with `commit`, `keep` or `roll_back`."""
         with translated(self._folder, writing=True):
-            lock = self._lock(timeout_s)
+            lock = self._io.open(self._lock_path, create=True)
         try:
+            with translated(self._folder, writing=True):
+                self._take(lock, timeout_s)
             self.refresh()
             with self._guard, translated(self._folder, writing=True):
-                self._transaction = _Transaction(lock, self._prepare())
+                self._transaction = _Transaction(token, lock, self._prepare())
         except BaseException:
-            self._transaction = None
             lock.close()
             raise
 
-    def _lock(self, timeout_s: float) -> File:
-        lock = self._io.open(self._lock_path, create=True)
-        try:
-            if not lock.lock(timeout_s):
-                raise StoreBusy(
-                    f"{self._folder}: another process has been writing for {timeout_s:g} s; try again"
-                )
-        except BaseException:
-            lock.close()
-            raise
-        return lock
+    def _take(self, lock: File, timeout_s: float) -> None:
+        if not lock.lock(timeout_s):
+            raise StoreBusy(
+                f"{self._folder}: another process has been writing for {timeout_s:g} s; try again"
+            )
 
     def _prepare(self) -> Writer:
         """Make the log file ready for a writer: what a crash left is cut off, what is whole is durable."""
@@ -243,12 +240,13 @@ class FileBackend(Reading):
             return HINT_BYTES + self._write_index(_UNINDEXED_RUNNING)
         return 0
 
-    def roll_back(self) -> None:
-        """End the transaction; what it appended is gone."""
+    def roll_back(self, token: object) -> None:
+        """End the transaction that this token began, if it is running; what it appended is gone."""
         with self._guard:
-            transaction, self._transaction = self._transaction, None
-            if transaction is None:
+            transaction = self._transaction
+            if transaction is None or transaction.token is not token:
                 return
+            self._transaction = None
             try:
                 if transaction.writer.touched:
                     with suppress(OSError):  # or else the next writer does it
@@ -336,13 +334,14 @@ class FileBackend(Reading):
         """Write the index where opening without it would take long."""
         if self._transaction is not None or self._log.index.recent <= _UNINDEXED_CLOSED:
             return
+        token = object()
         with suppress(PodError):  # busy or read-only: the next one will
-            self.begin(0.0)
             try:
+                self.begin(token, 0.0)
                 with suppress(OSError):
                     self._write_index(_UNINDEXED_CLOSED)
             finally:
-                self.roll_back()
+                self.roll_back(token)
 
     # --- looking after it --------------------------------------------------------------------------------
 

@@ -294,13 +294,14 @@ class Log:
             Another process kept the lock for `timeout_s` (the log's own by default).
         StoreReadOnly, StoreFull, StoreUnavailable, Untrusted, Corrupt
         """
-        self.backend.begin(self.timeout_s if timeout_s is None else timeout_s)
+        token = object()
         try:
+            self.backend.begin(token, self.timeout_s if timeout_s is None else timeout_s)
             with self._guard:
                 self._take_in()
-            return Transaction(self.backend, self._chain, self.key, self._committed)
+            return Transaction(self.backend, token, self._chain, self.key, self._committed)
         except BaseException:
-            self.backend.roll_back()
+            self.backend.roll_back(token)
             raise
 
     def _committed(self) -> None:

@@ -68,7 +68,7 @@ class MemoryBackend:
                 raise NotAStore(f"{self._label}: this process has no such store; open it in Python first")
             self._place = _places.setdefault(name, _Place(_Generation(1)))
         self._seen = self._place.newest
-        self._writer = object()  # its token
+        self._token = object()
         self._new: dict[bytes, bytes] | None = None
 
     def __repr__(self) -> str:
@@ -121,24 +121,17 @@ class MemoryBackend:
 
     # --- writing -----------------------------------------------------------------------------------------
 
-    def begin(self, timeout_s: float) -> None:
+    def begin(self, token: object, timeout_s: float) -> None:
         """Become the only writer, and refresh; ends with `commit`, `keep` or `roll_back`."""
         if os.getpid() != self._place.process:
             raise StoreUnavailable(
                 f"{self._label}: it lies in the memory of process {self._place.process}, and a forked process cannot"
                 " save there; save from that process, or use a store in a folder"
             )
-        writer = object()
-        try:
-            if not self._place.turn.take(writer, timeout_s):
-                raise StoreBusy(
-                    f"{self._label}: another thread has been writing for {timeout_s:g} s; try again"
-                )
-            self._writer, self._new = writer, {}
-            self.refresh()
-        except BaseException:
-            self._drop(writer)
-            raise
+        if not self._place.turn.take(token, timeout_s):
+            raise StoreBusy(f"{self._label}: another thread has been writing for {timeout_s:g} s; try again")
+        self._token, self._new = token, {}
+        self.refresh()
 
     def append(self, pieces: Pieces) -> int:
         """Add copies of pieces to the transaction; return their bytes."""
@@ -153,7 +146,7 @@ class MemoryBackend:
         new, seen = self._running(), self._seen
         seen.pieces.update(new)
         seen.entries.append((head, body))
-        self._drop(self._writer)
+        self.roll_back(self._token)
         return sum(map(len, new.values())) + len(head) + len(body)
 
     def keep(self, entries: Sequence[tuple[bytes, bytes]], pieces: Pieces) -> None:
@@ -162,16 +155,13 @@ class MemoryBackend:
         kept = {digest: b"".join(flat(parts)) for digest, parts in pieces}
         self._place.newest = _Generation(self._seen.number + 1, list(entries), kept)
         self.refresh()
-        self._drop(self._writer)
+        self.roll_back(self._token)
 
-    def roll_back(self) -> None:
-        """End the transaction; what it appended is gone."""
-        self._drop(self._writer)
-
-    def _drop(self, writer: object) -> None:
-        if self._place.turn.is_of(writer):
+    def roll_back(self, token: object) -> None:
+        """End the transaction that this token began, if it is running; what it appended is gone."""
+        if self._place.turn.is_of(token):
             self._new = None
-            self._place.turn.give_back(writer)
+            self._place.turn.give_back(token)
 
     def _running(self) -> dict[bytes, bytes]:
         if self._new is None:

@@ -34,16 +34,21 @@ class Transaction:
         In all files, by this transaction so far.
     """
 
-    def __init__(self, backend: Backend, chain: Chain, key: Key, committed: Callable[[], None]) -> None:
+    _open = False
+
+    def __init__(
+        self, backend: Backend, token: object, chain: Chain, key: Key, committed: Callable[[], None]
+    ) -> None:
         self._backend = backend
+        self._token = token
         self._chain = chain
         self._key = key
         self._committed = committed
         self._new: set[bytes] = set()
-        self._open = True
         self.tid = chain.next_tid
         self.head = chain.newest_tid
         self.bytes_written = 0
+        self._open = True
 
     def put(self, digest: bytes, parts: Sequence[Buffer]) -> bool:
         """Add a piece, unless the log has it.
@@ -128,7 +133,7 @@ class Transaction:
         """Drop what was not committed, and let other writers in."""
         if self._open:
             self._open = False
-            self._backend.roll_back()
+            self._backend.roll_back(self._token)
 
     def __del__(self) -> None:
         self.close()  # when Ctrl-C came before the `with` statement had it

@@ -14,10 +14,12 @@ Reopen = Callable[[], Backend]
 """Opens the same place once more, as another process would."""
 
 BIG = content(1, 3_000_000)
+OURS, THEIRS = object(), object()
+"""Tokens of transactions."""
 
 
 def add(backend: Backend, head: bytes, body: bytes, *contents: bytes) -> None:
-    backend.begin(0.0)
+    backend.begin(OURS, 0.0)
     for each in contents:
         backend.append([(digest_of(each), [each])])
     backend.commit(head, body)
@@ -55,7 +57,7 @@ class BackendSuite:
     def test_parts_are_one_piece(self, backend: Backend) -> None:
         parts = [b"abc", bytearray(b"def"), memoryview(b"ghi"), b"", b"j" * 70_000]
         whole = b"".join(bytes(part) for part in parts)
-        backend.begin(0.0)
+        backend.begin(OURS, 0.0)
         backend.append([(digest_of(whole), parts)])
         backend.commit(b"head", b"body")
         assert backend.read(digest_of(whole)) == whole
@@ -65,7 +67,7 @@ class BackendSuite:
         for size in (100, 1_000_000):
             part = bytearray(b"a" * size)
             digest = digest_of(part)
-            backend.begin(0.0)
+            backend.begin(OURS, 0.0)
             backend.append([(digest, [part])])
             part[:] = b"b" * size
             backend.commit(b"head", b"")
@@ -74,7 +76,7 @@ class BackendSuite:
     def test_parts_need_not_be_bytes(self, backend: Backend) -> None:
         numbers = memoryview(bytes(800)).cast("d")
         add(backend, b"head", b"", numbers.tobytes())
-        backend.begin(0.0)
+        backend.begin(OURS, 0.0)
         backend.append([(digest_of(b"z" + bytes(800)), [b"z", numbers])])
         backend.commit(b"head", b"")
         assert backend.read(digest_of(b"z" + bytes(800))) == b"z" + bytes(800)
@@ -120,10 +122,10 @@ class BackendSuite:
 
     def test_what_was_rolled_back_is_gone(self, backend: Backend, reopen: Reopen) -> None:
         add(backend, b"head 0", b"body", b"kept")
-        backend.begin(0.0)
+        backend.begin(OURS, 0.0)
         backend.append([(digest_of(BIG), [BIG])])
         backend.append([(digest_of(b"small"), [b"small"])])
-        backend.roll_back()
+        backend.roll_back(OURS)
         for each in (backend, reopen()):
             each.refresh()
             assert list(each.heads()) == [b"head 0"]
@@ -134,7 +136,7 @@ class BackendSuite:
 
     def test_pieces_are_not_there_before_the_commit(self, backend: Backend, reopen: Reopen) -> None:
         other = reopen()
-        backend.begin(0.0)
+        backend.begin(OURS, 0.0)
         backend.append([(digest_of(BIG), [BIG])])
         other.refresh()
         assert (list(other.heads()), other.size(digest_of(BIG))) == ([], None)
@@ -144,13 +146,19 @@ class BackendSuite:
 
     def test_there_is_one_writer(self, backend: Backend, reopen: Reopen) -> None:
         other = reopen()
-        backend.begin(0.0)
+        backend.begin(OURS, 0.0)
         with pytest.raises(StoreBusy):
-            other.begin(0.0)
-        backend.roll_back()
-        other.begin(0.0)
+            other.begin(THEIRS, 0.0)
+        for each in (backend, other):
+            each.roll_back(THEIRS)
         with pytest.raises(StoreBusy):
-            backend.begin(0.0)
+            other.begin(THEIRS, 0.0)
+        other.roll_back(THEIRS)
+        backend.roll_back(OURS)
+        other.begin(THEIRS, 0.0)
+        with pytest.raises(StoreBusy):
+            backend.begin(OURS, 0.0)
+        backend.roll_back(OURS)
         other.commit(b"theirs", b"")
         add(backend, b"ours", b"")
         assert list(backend.heads()) == [b"theirs", b"ours"]
@@ -166,7 +174,7 @@ class BackendSuite:
         for number in range(4):
             add(backend, b"head %d" % number, b"body", b"piece %d" % number, b"common")
         generation = backend.generation
-        backend.begin(0.0)
+        backend.begin(OURS, 0.0)
         kept = [digest_of(b"common"), digest_of(b"piece 2")]
         backend.keep(
             [(b"new head", b"new body"), (b"last", b"")],
@@ -185,7 +193,7 @@ class BackendSuite:
     def test_one_can_go_on_after_keep(self, backend: Backend, reopen: Reopen) -> None:
         add(backend, b"head", b"", b"piece")
         other = reopen()
-        backend.begin(0.0)
+        backend.begin(OURS, 0.0)
         backend.keep([(b"kept", b"")], [])
         add(other, b"theirs", b"", b"piece")
         add(backend, b"ours", b"", BIG)

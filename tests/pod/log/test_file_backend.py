@@ -142,8 +142,9 @@ def test_what_a_crash_left_is_cleared_away(tmp_path: Path) -> None:
         file.write(b"half a save")
     backend = FileBackend(tmp_path)
     assert backend.verify() == []
-    backend.begin(0.0)
-    backend.roll_back()
+    token = object()
+    backend.begin(token, 0.0)
+    backend.roll_back(token)
     assert log.stat().st_size == size
     assert sorted(modes(tmp_path)) == ["00000001.pods", "durable", "lock"]
 
@@ -224,7 +225,7 @@ def test_an_exported_file_cannot_be_written(tmp_path: Path) -> None:
     backend = ExportBackend(tmp_path / "one", io=OS)
     assert backend.read(digest_of(b"abc")) == b"abc"
     for write in (
-        lambda: backend.begin(0.0),
+        lambda: backend.begin(object(), 0.0),
         lambda: backend.append([(digest_of(b"x"), [b"x"])]),
         lambda: backend.commit(b"", b""),
         lambda: backend.keep([], []),
@@ -232,7 +233,7 @@ def test_an_exported_file_cannot_be_written(tmp_path: Path) -> None:
         with pytest.raises(StoreReadOnly, match="an exported version cannot be changed"):
             write()
     backend.refresh()
-    backend.roll_back()
+    backend.roll_back(object())
     backend.close()
 
 
