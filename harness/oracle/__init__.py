@@ -13,7 +13,9 @@ Sharing
 What is not
     Modules, and functions and classes that can be imported: their name is compared. The places (`co_filename`, lines)
     that code was compiled from. What is within pandas objects: copy-on-write makes it invisible which of them share an
-    array or a dtype; of the objects in these arrays identity is compared. The order of sets, and of the attributes of a
+    array or a dtype; of the objects in these arrays identity is compared. Nor whether one of these arrays shares memory
+    with an array outside: a write shows only while nothing else shares it, and neither picklers nor pod keep that
+    for `series.values`, so that a verdict on it would tell no two systems apart. The order of sets, and of the attributes of a
     class. What an object leaves out of `__reduce_ex__` is not seen.
 
 It knows nothing of any store, follows objects by `__dict__`, slots and `__reduce_ex__`, not by pickling, and keeps no
