@@ -23,6 +23,8 @@ _HEAD: Final = (
     "Published", "n", "Label",
 )  # fmt: skip
 _LEFT: Final = 3
+_SHORT: Final = ("pod", "pga")
+"""README begins with what these save of the best baseline's."""
 _FIRST: Final = ("snp", "dill", "shev", "zosp", "zodb", "criu", "kishu", "pga", "pod")
 """README shows these; the other systems' rows are folded below."""
 _RATIOS: Final = ("storage_bytes", "blocked_s", "load_s")
@@ -120,6 +122,43 @@ def _caption(cases: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def _short(rows: Sequence[Row]) -> list[str]:
+    """Return a small table: a line for each workload, and of each figure what was measured and what was published."""
+    by_workload: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        if row.case["system"] in _SHORT and row.shown and row.ratios["storage_bytes"] is not None:
+            by_workload.setdefault(row.case["workload"], {})[row.case["system"]] = row
+    lines = []
+    for workload, found in by_workload.items():
+        if len(found) < len(_SHORT):
+            continue
+        cells = [workload]
+        for metric in _RATIOS:
+            cells += [
+                _ratio(ratio.median if (ratio := found[name].ratios[metric]) else None) for name in _SHORT
+            ]
+            published = found["pga"].published
+            cells.append(_ratio(published.ratios.get(metric) if published else None))
+        lines.append(
+            (
+                *cells,
+                *(verdict_text(found[name].case) for name in _SHORT),
+                str(min(row.n for row in found.values())),
+            )
+        )
+    if not lines:
+        return []
+    head = ["Workload"]
+    for what in ("Smaller", "Saves block shorter", "Loads are shorter"):
+        head += [f"{what}: pod", "pga", "published"]
+    return [
+        "In short: the best of snp, dill, shev, zodb and zosp over pod, and over pga, which is the published system on our engine.",
+        "",
+        *markdown((*head, "Right: pod", "pga", "n"), lines, 1),
+        "",
+    ]
+
+
 def render(home: Home) -> str:
     """Return what stands between the markers in README."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -138,7 +177,13 @@ def render(home: Home) -> str:
         first, others = (
             [row for row in rows if (row.case["system"] in _FIRST) is is_first] for is_first in (True, False)
         )
-        lines += [_caption(tried or cases), "", *markdown(_HEAD, [_line(row) for row in first], _LEFT), ""]
+        lines += [
+            *_short(rows),
+            _caption(tried or cases),
+            "",
+            *markdown(_HEAD, [_line(row) for row in first], _LEFT),
+            "",
+        ]
         if others:
             names = ", ".join(dict.fromkeys(row.case["system"] for row in others))
             lines += ["<details>", f"<summary>{names}</summary>", ""]

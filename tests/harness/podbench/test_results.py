@@ -159,6 +159,26 @@ def test_readme_folds_what_few_ask_for_and_tells_what_does_not_hold(tmp_path: Pa
     assert "- pod on skltweet: blocked <= 1.05 x pga's: 3 (n = 1)" in below
 
 
+def test_readme_begins_with_what_pod_and_pga_save_of_the_best_baselines(
+    tmp_path: Path, run: RunFolder
+) -> None:
+    home = Home(tmp_path)
+    cases = [
+        podbench_case("snp", trials=[trial(stored=1000, saves=(0.5,), join=0.5)]),
+        podbench_case("pga", trials=[trial(stored=100, saves=(0.1,), join=0.1)]),
+        podbench_case("pod", trials=[trial(stored=50, saves=(0.05,), join=0.05)]),
+        podbench_case("pga", workload="rmlist", trials=[trial()]),
+    ]
+    publish_cases(run, cases, home)
+
+    short = render(home).partition("Scale: share")[0]
+    assert (
+        "| skltweet | 20.0x | 10.0x | 25.4x | 10.0x | 5.0x | 5.7x | 1.00x | 1.00x | 0.48x | 4/4 | 4/4 | 1 |"
+        in short
+    )
+    assert "rmlist" not in short
+
+
 def test_figures_of_invalid_results_are_never_shown(tmp_path: Path, run: RunFolder) -> None:
     home = Home(tmp_path)
     bad = podbench_case(
