@@ -124,37 +124,31 @@ def _caption(cases: Sequence[Mapping[str, Any]]) -> str:
 
 def _short(rows: Sequence[Row]) -> list[str]:
     """Return a small table: a line for each workload, and of each figure what was measured and what was published."""
-    by_workload: dict[str, dict[str, Row]] = {}
+    places: dict[tuple[str, str], dict[str, Row]] = {}
     for row in rows:
         if row.case["system"] in _SHORT and row.shown and row.ratios["storage_bytes"] is not None:
-            by_workload.setdefault(row.case["workload"], {})[row.case["system"]] = row
+            place = (row.case["workload"], f"{row.case['scale']:g}")
+            places.setdefault(place, {})[row.case["system"]] = row
     lines = []
-    for workload, found in by_workload.items():
+    for place, found in places.items():
         if len(found) < len(_SHORT):
             continue
-        cells = [workload]
+        shown, published = [found[name] for name in _SHORT], found["pga"].published
+        cells = list(place)
         for metric in _RATIOS:
-            cells += [
-                _ratio(ratio.median if (ratio := found[name].ratios[metric]) else None) for name in _SHORT
-            ]
-            published = found["pga"].published
+            cells += [_ratio(ratio.median if (ratio := row.ratios[metric]) else None) for row in shown]
             cells.append(_ratio(published.ratios.get(metric) if published else None))
-        lines.append(
-            (
-                *cells,
-                *(verdict_text(found[name].case) for name in _SHORT),
-                str(min(row.n for row in found.values())),
-            )
-        )
+        cells += [verdict_text(row.case) for row in shown]
+        lines.append((*cells, str(min(row.n for row in shown))))
     if not lines:
         return []
-    head = ["Workload"]
+    head = ["Workload", "Scale"]
     for what in ("Smaller", "Saves block shorter", "Loads are shorter"):
         head += [f"{what}: pod", "pga", "published"]
     return [
         "In short: the best of snp, dill, shev, zodb and zosp over pod, and over pga, which is the published system on our engine.",
         "",
-        *markdown((*head, "Right: pod", "pga", "n"), lines, 1),
+        *markdown((*head, "Right: pod", "pga", "n"), lines, 2),
         "",
     ]
 

@@ -168,12 +168,15 @@ def test_readme_begins_with_what_pod_and_pga_save_of_the_best_baselines(
         podbench_case("pga", trials=[trial(stored=100, saves=(0.1,), join=0.1)]),
         podbench_case("pod", trials=[trial(stored=50, saves=(0.05,), join=0.05)]),
         podbench_case("pga", workload="rmlist", trials=[trial()]),
+        podbench_case("snp", workload="rmlist", trials=[trial()]),
+        podbench_case("pod", workload="rmlist", trials=[trial()], scale=1.0, id="rmlist_pod_scale1"),
+        podbench_case("snp", workload="rmlist", trials=[trial()], scale=1.0, id="rmlist_snp_scale1"),
     ]
     publish_cases(run, cases, home)
 
     short = render(home).partition("Scale: share")[0]
     assert (
-        "| skltweet | 20.0x | 10.0x | 25.4x | 10.0x | 5.0x | 5.7x | 1.00x | 1.00x | 0.48x | 4/4 | 4/4 | 1 |"
+        "| skltweet | 0.03 | 20.0x | 10.0x | 25.4x | 10.0x | 5.0x | 5.7x | 1.00x | 1.00x | 0.48x | 4/4 | 4/4 | 1 |"
         in short
     )
     assert "rmlist" not in short
