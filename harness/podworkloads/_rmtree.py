@@ -14,6 +14,7 @@ DEFAULTS: Final[Mapping[str, int]] = MappingProxyType(
 """Cells, lists, elements a list, per cent of the lists that a cell changes, per cent of their elements."""
 
 MOST: Final[Mapping[str, int]] = MappingProxyType({"tc": 10_000, "tml": 100, "tme": 100})
+"""More cells are a slip of the finger; shares are per cent."""
 
 SEED: Final = 73
 ELEMENT_BYTES: Final = 100
